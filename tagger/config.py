@@ -1,0 +1,240 @@
+"""The schema of a run as documented dataclasses; reading it from YAML; errors that name file and key.
+
+A config has four sections: `data`, `features`, `model`, `training`. Every field below says what it means, its unit
+and its range; `tagger train --help` prints the same words. Paths inside a config file are relative to that file's
+folder, paths given on the command line to the working folder.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from tagger.errors import ConfigError, MissingInputError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+Format = Literal["conll", "conllu", "jsonl", "hub"]
+SchemeName = Literal["plain", "IO", "IOB1", "BIO", "IOB2", "BIOES", "IOBES", "BILOU"]
+SpanSchemeName = Literal["IO", "IOB1", "BIO", "IOB2", "BIOES", "IOBES", "BILOU"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Where sentences come from, and how their tags are spelled.
+
+    Attributes:
+        format: conll = columns, conllu = CoNLL-U, jsonl = one JSON object a line, hub = Hugging Face dataset.
+        train: file to train on (not for hub).
+        dev: file to choose the best epoch on; none: no early stopping, the last epoch is kept.
+        test: file to report on; none: the report is on dev.
+        tokens: where the tokens are. conll: column number (from 1; -1 is the last) or header name; jsonl, hub: key.
+            Default: column 1, or the key `tokens`. conllu always takes FORM.
+        tags: where the tags are. conll: column number or header name; conllu: UPOS, XPOS or a key of MISC; jsonl,
+            hub: key. Default: the last column, UPOS, or the key `tags`.
+        scheme: how tags spell spans; plain for tags such as parts of speech.
+        delimiter: conll: what separates columns: tab, space (any run of blanks and tabs) or auto (tab where the
+            line holds one, else blanks).
+        header: conll: the first line names the columns.
+        comments: conll: prefix of lines to skip between sentences, such as "# "; none: every line is data.
+        name: hub: the dataset's id, such as `owner/name`.
+        config: hub: the dataset's configuration.
+        revision: hub: branch, tag or commit.
+        splits: hub: the dataset's name of our train, dev and test.
+        labels: hub: the names of integer tags, as a list or a file (JSON list, JSON object name -> id, or one name
+            a line), for datasets that hold bare integers.
+        streaming: hub: read as it downloads instead of downloading first.
+    """
+
+    format: Format = "conll"
+    train: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    tokens: int | str | None = None
+    tags: int | str | None = None
+    scheme: SchemeName = "plain"
+    delimiter: Literal["auto", "tab", "space"] = "auto"
+    header: bool = False
+    comments: str | None = None
+    name: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    splits: dict[str, str] | None = None
+    labels: list[str] | str | None = None
+    streaming: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordsConfig:
+    """Word embeddings.
+
+    Attributes:
+        dim: width of a word's vector; 0 leaves words out (>= 0).
+        min_count: words seen fewer times in train are unknown (>= 1).
+        lowercase: look words up in lower case; characters and affixes still see the case.
+        vectors: text file of pretrained vectors (GloVe, fastText .vec, word2vec text); its width must be `dim`.
+        freeze: keep the pretrained vectors as they are.
+        singleton_dropout: probability that a word seen once in train becomes unknown, each time it is seen in
+            training [0, 1].
+        word_dropout: probability that any word becomes unknown in training [0, 1).
+    """
+
+    dim: int = 100
+    min_count: int = 1
+    lowercase: bool = True
+    vectors: str | None = None
+    freeze: bool = False
+    singleton_dropout: float = 0.5
+    word_dropout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CharactersConfig:
+    """A vector per word made from its characters.
+
+    Attributes:
+        kind: cnn = convolution and maximum over the word (Ma & Hovy, 2016); lstm = last hidden state of an LSTM over
+            the characters (Lample et al., 2016; the exercise of PyTorch's tutorial); none = leave out.
+        dim: width of a character's vector (>= 1).
+        hidden_dim: cnn: number of filters; lstm: hidden size of each direction (>= 1).
+        kernel_size: cnn: characters a filter sees (>= 1, odd). No effect on lstm, so leave it alone there.
+        bidirectional: lstm: read the word backwards as well. No effect on cnn.
+        max_length: characters of a word that are read; longer words lose their middle (>= 1).
+    """
+
+    kind: Literal["cnn", "lstm", "none"] = "cnn"
+    dim: int = 32
+    hidden_dim: int = 64
+    kernel_size: int = 3
+    bidirectional: bool = True
+    max_length: int = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AffixesConfig:
+    """Hashed embeddings of prefixes, suffixes and the word's shape (`Xxxx`, `dd:dd`).
+
+    Attributes:
+        dim: width of each affix's vector; 0 leaves affixes out (>= 0).
+        num_buckets: rows of the shared hash table (>= 1).
+        prefixes: lengths of prefixes, in characters (each >= 1).
+        suffixes: lengths of suffixes, in characters (each >= 1).
+        shape: also embed the word's shape.
+    """
+
+    dim: int = 32
+    num_buckets: int = 20000
+    prefixes: list[int] = field(default_factory=lambda: [1, 2, 3])
+    suffixes: list[int] = field(default_factory=lambda: [1, 2, 3, 4])
+    shape: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesConfig:
+    """What the network knows about each token.
+
+    Attributes:
+        words: word embeddings.
+        characters: character features.
+        affixes: hashed affixes and shape.
+    """
+
+    words: WordsConfig = field(default_factory=WordsConfig)
+    characters: CharactersConfig = field(default_factory=CharactersConfig)
+    affixes: AffixesConfig = field(default_factory=AffixesConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """The LSTM and the head; `num_layers ... proj_size` mean what they mean in `torch.nn.LSTM`.
+
+    Attributes:
+        hidden_dim: `hidden_size` of each direction (>= 1).
+        num_layers: stacked LSTM layers (>= 1).
+        bias: use bias weights.
+        dropout: dropout between stacked layers, as in torch.nn.LSTM; needs num_layers > 1 [0, 1).
+        bidirectional: read the sentence in both directions.
+        proj_size: project each layer's hidden state to this width; 0 = no projection (< hidden_dim).
+        layers: last = the last layer's output; mix = a learned weighted sum of every layer's output (Peters et al.,
+            2018, equation 1); needs num_layers > 1.
+        input_dropout: dropout on token features [0, 1).
+        output_dropout: dropout on the LSTM's output before the head [0, 1).
+        head: softmax = each token by itself; crf = linear chain over the sentence (Lafferty et al., 2001).
+        encoding: the scheme the network learns for spans; answers come in the data's own scheme. No effect on plain
+            tags.
+    """
+
+    hidden_dim: int = 256
+    num_layers: int = 1
+    bias: bool = True
+    dropout: float = 0.0
+    bidirectional: bool = True
+    proj_size: int = 0
+    layers: Literal["last", "mix"] = "last"
+    input_dropout: float = 0.5
+    output_dropout: float = 0.5
+    head: Literal["softmax", "crf"] = "softmax"
+    encoding: SpanSchemeName = "BIOES"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How the network is trained.
+
+    Attributes:
+        num_epochs: passes over the training data at most (>= 1).
+        batch_size: sentences a batch; give this or batch_tokens (>= 1). Default: 32 when neither is given.
+        batch_tokens: tokens a batch at most, padding counted; a longer sentence is a batch of its own (>= 1).
+        accumulate: batches whose gradients make one step (>= 1).
+        optimizer: adamw (Loshchilov & Hutter, 2019) or sgd.
+        learning_rate: the highest learning rate (> 0).
+        weight_decay: adamw: decoupled; sgd: L2 (>= 0).
+        momentum: sgd only [0, 1).
+        schedule: what becomes of the learning rate after warm-up: constant, linear to 0, or cosine to 0.
+        warmup: part of all steps in which the learning rate rises linearly from 0 [0, 1).
+        clip_norm: largest norm of the gradient; 0 = no clipping (>= 0).
+        patience: epochs without a better dev score before training stops; 0 = never (>= 0).
+        seed: seeds weights, dropout and data order (>= 0).
+        device: auto = the GPU if there is one; else cpu, cuda or cuda:N.
+        precision: of training: auto = bf16 where the hardware has it, fp32 elsewhere. Evaluation is fp32.
+        num_threads: CPU threads; 0 = torch's choice (>= 0).
+        tensorboard: write TensorBoard logs to RUN/tensorboard (needs the extra `tensorboard`).
+    """
+
+    num_epochs: int = 20
+    batch_size: int | None = None
+    batch_tokens: int | None = None
+    accumulate: int = 1
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    momentum: float = 0.0
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    warmup: float = 0.0
+    clip_norm: float = 5.0
+    patience: int = 0
+    seed: int = 1
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    num_threads: int = 0
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole run.
+
+    Attributes:
+        data: where sentences come from.
+        features: what the network knows about each token.
+        model: the LSTM and the head.
+        training: how it is trained.
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)

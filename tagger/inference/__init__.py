@@ -1,0 +1,1 @@
+"""Prediction: saved models, the predictor, raw text."""

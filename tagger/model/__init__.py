@@ -1,0 +1,1 @@
+"""The network: token features, encoder, heads. It sees tensors only."""
