@@ -1,28 +1,19 @@
-"""The schema of a run as documented dataclasses; reading it from YAML; errors that name file and key.
+"""The schema of a run as documented dataclasses; `config_file` reads it from YAML and checks it.
 
 A config has four sections: `data`, `features`, `model`, `training`. Every field below says what it means, its unit
-and its range; `tagger train --help` prints the same words. Paths inside a config file are relative to that file's
-folder, paths given on the command line to the working folder.
+and its range; `tagger train --help` prints the same words. These dataclasses have no slots because jsonargparse
+reads the defaults of nested ones through `vars()`.
 """
 
-import difflib
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
-
-from tagger.errors import ConfigError, MissingInputError
-
-if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
+from dataclasses import dataclass, field
+from typing import Literal
 
 Format = Literal["conll", "conllu", "jsonl", "hub"]
 SchemeName = Literal["plain", "IO", "IOB1", "BIO", "IOB2", "BIOES", "IOBES", "BILOU"]
 SpanSchemeName = Literal["IO", "IOB1", "BIO", "IOB2", "BIOES", "IOBES", "BILOU"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Where sentences come from, and how their tags are spelled.
 
@@ -67,7 +58,7 @@ class DataConfig:
     streaming: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class WordsConfig:
     """Word embeddings.
 
@@ -91,7 +82,7 @@ class WordsConfig:
     word_dropout: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CharactersConfig:
     """A vector per word made from its characters.
 
@@ -113,7 +104,7 @@ class CharactersConfig:
     max_length: int = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AffixesConfig:
     """Hashed embeddings of prefixes, suffixes and the word's shape (`Xxxx`, `dd:dd`).
 
@@ -132,7 +123,7 @@ class AffixesConfig:
     shape: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FeaturesConfig:
     """What the network knows about each token.
 
@@ -147,7 +138,7 @@ class FeaturesConfig:
     affixes: AffixesConfig = field(default_factory=AffixesConfig)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """The LSTM and the head; `num_layers ... proj_size` mean what they mean in `torch.nn.LSTM`.
 
@@ -180,7 +171,7 @@ class ModelConfig:
     encoding: SpanSchemeName = "BIOES"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How the network is trained.
 
@@ -223,7 +214,7 @@ class TrainingConfig:
     tensorboard: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """A whole run.
 

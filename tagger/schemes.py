@@ -138,12 +138,12 @@ def split_tag(tag: str, scheme: str) -> tuple[str, str]:
         Prefix and type; the type of `O` is the empty string.
 
     Raises:
-        ValueError: the prefix is not one of the scheme's, or the hyphen has no type behind it.
+        ValueError: the prefix is not one of the scheme's, the hyphen has no type behind it, or there is no such scheme.
     """
-    prefix, hyphen, label = tag.partition("-")
+    table = get_scheme(scheme)
     if tag == OUTSIDE:
         return OUTSIDE, ""
-    table = get_scheme(scheme)
+    prefix, hyphen, label = tag.partition("-")
     if len(prefix) != 1 or prefix not in table.prefixes or (hyphen and not label):
         expected = ", ".join([OUTSIDE, *(f"{letter}-TYPE" for letter in table.prefixes)])
         raise ValueError(f"{tag!r} is no tag of scheme {table.name} (expected {expected})")
@@ -169,8 +169,9 @@ def tags_to_spans(tags: Sequence[str], scheme: str) -> list[Span]:
         The spans in order; they do not overlap.
 
     Raises:
-        ValueError: a tag that is none of the scheme's.
+        ValueError: a tag that is none of the scheme's; an unknown scheme, even where there are no tags.
     """
+    get_scheme(scheme)
     spans: list[Span] = []
     start, open_label = 0, ""
     previous = OUTSIDE  # letter of the tag before, O when no span is open
@@ -269,9 +270,7 @@ def is_legal(previous: str | None, current: str | None, scheme: str) -> bool:
 def illegal_transitions(tags: Sequence[str], scheme: str) -> list[int]:
     """Positions t (0 <= t <= T) where tag t may not follow tag t-1; T stands for the sentence's end."""
     return [
-        position
-        for position, (previous, current) in enumerate(_pairs(tags))
-        if not is_legal(previous, current, scheme)
+        position for position, (previous, current) in enumerate(_pairs(tags)) if not is_legal(previous, current, scheme)
     ]
 
 

@@ -1,0 +1,165 @@
+"""Sentences -> padded tensors: length buckets and collation.
+
+Letters: B sentences of a batch, T tokens of its longest, U distinct forms in it, C characters of the longest form,
+A affixes a form.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tagger.data.vocab import PADDING, FormTable, Ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """B sentences as tensors; padding stands on the right.
+
+    What belongs to a word's form is held once for each of the batch's U distinct forms, and `forms` says which form
+    each token has.
+
+    Attributes:
+        words: (B, T) int64, word ids; 0 is padding.
+        forms: (B, T) int64, index into the U forms below.
+        characters: (U, C) int64, character ids; 0 is padding.
+        character_lengths: (U,) int64, characters of each form; 0 for padding.
+        affixes: (U, A) int64, rows of the affix table; 0 for padding.
+        lengths: (B,) int64, tokens of each sentence, each >= 1.
+        tags: (B, T) int64, gold tag ids, 0 where padded; None in prediction.
+        order: (B,) int64, where each sentence stood in the data.
+    """
+
+    words: Tensor
+    forms: Tensor
+    characters: Tensor
+    character_lengths: Tensor
+    affixes: Tensor
+    lengths: Tensor
+    tags: Tensor | None
+    order: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, T) bool, True at tokens, False at padding."""
+        positions = torch.arange(self.words.size(1), device=self.words.device)
+        return positions < self.lengths.unsqueeze(1)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        if self.words.device == device:
+            return self
+        names = ("words", "forms", "characters", "character_lengths", "affixes", "lengths", "order")
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
+        return replace(self, **moved, tags=None if self.tags is None else self.tags.to(device, non_blocking=True))
+
+
+def collate(rows: Sequence[Ids], *, table: FormTable, tags: Sequence[Ids] | None, order: Sequence[int]) -> Batch:
+    """Pads B sentences into one batch.
+
+    Args:
+        rows: for each sentence its tokens' rows in `table`, (T,) each, none empty.
+        table: what is known about each form.
+        tags: for each sentence its gold tag ids, (T,) each, or None.
+        order: where each sentence stood in the data.
+    """
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    # (B, T): the row of each token's form, 0 where padded
+    padded = _pad(rows, lengths)
+    # distinct: (U,) rows; forms: (B, T) index into them
+    distinct, forms = np.unique(padded, return_inverse=True)
+    known = table.gather(distinct)
+    return Batch(
+        words=torch.from_numpy(table.words[padded].astype(np.int64)),
+        forms=torch.from_numpy(forms.reshape(padded.shape)),
+        characters=torch.from_numpy(known.characters),
+        character_lengths=torch.from_numpy(known.character_lengths),
+        affixes=torch.from_numpy(known.affixes),
+        lengths=torch.from_numpy(lengths),
+        tags=None if tags is None else torch.from_numpy(_pad(tags, lengths)),
+        order=torch.tensor(order, dtype=torch.int64),
+    )
+
+
+class LazyBatches(Sequence[Batch]):
+    """The batches of one epoch, each made when it is asked for.
+
+    Args:
+        groups: for each batch, the indices of its sentences.
+        rows: for each sentence its tokens' rows in `table`.
+        table: what is known about each form.
+        tags: for each sentence its gold tag ids.
+    """
+
+    def __init__(self, groups: list[list[int]], *, rows: list[Ids], table: FormTable, tags: list[Ids]) -> None:
+        self._groups, self._rows, self._table, self._tags = groups, rows, table, tags
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    @overload
+    def __getitem__(self, index: int) -> Batch: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Batch]: ...
+    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(len(self))[index]]
+        order = self._groups[index]
+        rows, tags = [self._rows[at] for at in order], [self._tags[at] for at in order]
+        return collate(rows, table=self._table, tags=tags, order=order)
+
+
+def bucket(
+    lengths: Sequence[int], *, batch_size: int | None, batch_tokens: int | None, seed: tuple[int, ...] | None = None
+) -> list[list[int]]:
+    """Groups sentences of like length, so that little is padded.
+
+    Args:
+        lengths: tokens of each sentence; those of length 0 are left out.
+        batch_size: sentences a batch at most; None for no limit.
+        batch_tokens: B * T of a batch at most, padding counted; a longer sentence is a batch of its own.
+        seed: shuffles, anew for each seed: lengths are blurred by up to a fifth, and the batches come in random order.
+            None: the batches come by length, in the data's order within a length.
+
+    Returns:
+        Batches of indices into `lengths`; each index with a length above 0 stands in exactly one.
+    """
+    sizes = np.asarray(lengths, dtype=np.int64)
+    indices = np.flatnonzero(sizes > 0)
+    keys = sizes[indices].astype(np.float64)
+    generator = None if seed is None else np.random.default_rng(seed)
+    if generator is not None:
+        indices = generator.permutation(indices)
+        keys = sizes[indices] * generator.uniform(0.8, 1.2, size=len(indices))
+    ordered = indices[np.argsort(keys, kind="stable")]
+    batches = list(_fill(ordered.tolist(), sizes, batch_size=batch_size, batch_tokens=batch_tokens))
+    if generator is not None:
+        batches = [batches[position] for position in generator.permutation(len(batches))]
+    return batches
+
+
+def _fill(
+    ordered: Sequence[int], sizes: Ids, *, batch_size: int | None, batch_tokens: int | None
+) -> Iterator[list[int]]:
+    current: list[int] = []
+    longest = 0
+    for index in ordered:
+        length = max(longest, int(sizes[index]))
+        over_size = batch_size is not None and len(current) >= batch_size
+        over_tokens = batch_tokens is not None and length * (len(current) + 1) > batch_tokens
+        if current and (over_size or over_tokens):
+            yield current
+            current, length = [], int(sizes[index])
+        current.append(index)
+        longest = length
+    if current:
+        yield current
+
+
+def _pad(rows: Sequence[Ids], lengths: Ids) -> Ids:
+    padded = np.full((len(rows), int(lengths.max())), PADDING, dtype=np.int64)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(rows)
+    return padded

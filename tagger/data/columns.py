@@ -1,0 +1,343 @@
+"""CoNLL columns and CoNLL-U, read and written.
+
+Columns: one token a line, an empty line after each sentence (CoNLL-2000, CoNLL-2003, WNUT-17 ...). CoNLL-U: the
+format of Universal Dependencies, https://universaldependencies.org/format.html.
+
+Reading is strict: what does not fit its declaration is an error with `path:line`, never a guess.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tagger.data.lines import BLANKS, Source, read_lines, source_name
+from tagger.errors import ConfigError, DataError
+from tagger.schemes import OUTSIDE, is_plain, split_tag
+from tagger.sentence import Prediction, Sentence
+
+DOCSTART = "-DOCSTART-"
+
+_BLANK_RUN = re.compile(r"[ \t]+")
+_CONLLU_COLUMNS = 10
+_CONLLU_FIELDS = {"UPOS": 3, "XPOS": 4}
+_CONLLU_SKIPPED_ID = re.compile(r"[1-9][0-9]*-[1-9][0-9]*|[0-9]+\.[1-9][0-9]*")
+_UNSPECIFIED = "_"
+
+
+@dataclass(slots=True)
+class TagChecker:
+    """Checks tags against a scheme, each distinct tag once.
+
+    Attributes:
+        scheme: name of the scheme.
+    """
+
+    scheme: str
+    _known: set[str]
+
+    def __init__(self, scheme: str) -> None:
+        self.scheme = scheme
+        self._known = set()
+
+    def check(self, tag: str, where: str) -> None:
+        """Raises DataError at `where` if the tag is blank or none of the scheme's."""
+        if tag in self._known:
+            return
+        if not tag.strip(BLANKS):
+            raise DataError(f"{where}: empty tag")
+        if not is_plain(self.scheme):
+            try:
+                split_tag(tag, self.scheme)
+            except ValueError as error:
+                raise DataError(f"{where}: {error}") from None
+        self._known.add(tag)
+
+
+def read_conll(
+    source: Source,
+    *,
+    tokens: int | str = 1,
+    tags: int | str | None = -1,
+    scheme: str = "plain",
+    delimiter: str = "auto",
+    header: bool = False,
+    comments: str | None = None,
+) -> Iterator[Sentence]:
+    """Reads sentences from columns, one at a time.
+
+    A line of blanks ends a sentence; a line whose first column is `-DOCSTART-` does too and is no token. Every line
+    must have as many columns as the first.
+
+    Args:
+        source: a file (plain or gzip), or an open binary stream, whose errors say `<stdin>:LINE`.
+        tokens: the tokens' column: a number (from 1; -1 is the last) or a name in the header.
+        tags: the tags' column, likewise; None: no tags are read.
+        scheme: how tags spell spans; every tag must be one of the scheme's.
+        delimiter: tab = one tab; space = any run of blanks and tabs; auto = tab if the first line that is read
+            (header or token) holds one, else space.
+        header: the first line that is not blank names the columns.
+        comments: prefix of lines to skip between sentences. Within a sentence such a line is data.
+
+    Yields:
+        Sentences whose source is the `path:line` of their first token.
+
+    Raises:
+        ConfigError: a column number 0, an unknown delimiter, or a column name without a header.
+        MissingInputError: there is no such file.
+        DataError: a line that does not fit, with its `path:line`.
+    """
+    if delimiter not in ("auto", "tab", "space"):
+        raise ConfigError(f"delimiter: expected auto, tab or space, found {delimiter!r}")
+    for key, column in (("tokens", tokens), ("tags", tags)):
+        if column == 0:
+            raise ConfigError(f"{key}: columns are counted from 1, or from -1 at the right; found 0")
+        if isinstance(column, str) and not header:
+            raise ConfigError(f"{key}: the column name {column!r} needs a header (header: true), or give a number")
+    if comments == "":
+        raise ConfigError("comments: an empty prefix would skip every line")
+    reader = _ColumnReader(
+        name=source_name(source), tokens=tokens, tags=tags, checker=TagChecker(scheme), delimiter=delimiter
+    )
+    return _read_columns(read_lines(source), reader=reader, header=header, comments=comments)
+
+
+def _read_columns(
+    lines: Iterator[tuple[int, str]], *, reader: "_ColumnReader", header: bool, comments: str | None
+) -> Iterator[Sentence]:
+    words: list[str] = []
+    tags: list[str] = []
+    start = 0
+    awaits_header = header
+    for number, line in lines:
+        if not line.strip(BLANKS) or _is_docstart(line):
+            if words:
+                yield reader.sentence(words, tags, start)
+                words, tags = [], []
+        elif not words and comments is not None and line.startswith(comments):
+            continue
+        elif awaits_header:
+            reader.read_header(line, number)
+            awaits_header = False
+        else:
+            word, tag = reader.read_row(line, number)
+            start = start if words else number
+            words.append(word)
+            if tag is not None:
+                tags.append(tag)
+    if words:
+        yield reader.sentence(words, tags, start)
+
+
+def _is_docstart(line: str) -> bool:
+    return line.startswith(DOCSTART) and line[len(DOCSTART) : len(DOCSTART) + 1] in ("", " ", "\t")
+
+
+@dataclass(slots=True, kw_only=True)
+class _ColumnReader:
+    """Splits rows; what the first row decides (delimiter, number of columns) is kept for the rest of the file."""
+
+    name: str
+    tokens: int | str
+    tags: int | str | None
+    checker: TagChecker
+    delimiter: str
+    num_columns: int = 0
+    token_index: int = 0
+    tag_index: int | None = None
+
+    def sentence(self, words: list[str], tags: list[str], start: int) -> Sentence:
+        return Sentence(
+            tokens=tuple(words), tags=None if self.tags is None else tuple(tags), source=f"{self.name}:{start}"
+        )
+
+    def read_header(self, line: str, number: int) -> None:
+        names = self._split(line)
+        self._fix_columns(names, number, names)
+
+    def read_row(self, line: str, number: int) -> tuple[str, str | None]:
+        cells = self._split(line)
+        if not self.num_columns:
+            self._fix_columns(cells, number, None)
+        if len(cells) != self.num_columns:
+            hint = "one tab separates columns" if self.delimiter == "tab" else "blanks separate columns"
+            if self.delimiter == "tab" and len(_BLANK_RUN.split(line.strip(BLANKS))) == self.num_columns:
+                hint += "; for columns separated by blanks, set delimiter: space"
+            elif self.delimiter == "space" and line.count("\t") + 1 == self.num_columns:
+                hint += "; if tokens hold blanks, set delimiter: tab"
+            raise DataError(
+                f"{self.name}:{number}: expected {self.num_columns} columns, found {len(cells)} ({hint})"
+            )
+        word = cells[self.token_index]
+        if not word.strip(BLANKS):
+            raise DataError(f"{self.name}:{number}: empty token in column {self.token_index + 1}")
+        if self.tag_index is None:
+            return word, None
+        tag = cells[self.tag_index]
+        self.checker.check(tag, f"{self.name}:{number}")
+        return word, tag
+
+    def _split(self, line: str) -> list[str]:
+        if self.delimiter == "auto":
+            self.delimiter = "tab" if "\t" in line else "space"
+        return line.split("\t") if self.delimiter == "tab" else _BLANK_RUN.split(line.strip(BLANKS))
+
+    def _fix_columns(self, cells: list[str], number: int, names: list[str] | None) -> None:
+        where = f"{self.name}:{number}"
+        self.num_columns = len(cells)
+        self.token_index = self._find_column(self.tokens, names, f"{where}: tokens")
+        if self.tags is None:
+            return
+        self.tag_index = self._find_column(self.tags, names, f"{where}: tags")
+        if self.tag_index == self.token_index:
+            raise DataError(
+                f"{where}: expected a column for tokens and another for tags, found {len(cells)} in all and both in "
+                f"column {self.token_index + 1}"
+            )
+
+    def _find_column(self, column: int | str, names: list[str] | None, where: str) -> int:
+        if isinstance(column, str):
+            if names is None or names.count(column) != 1:
+                found = "two columns named" if names and column in names else "no column"
+                raise DataError(f"{where}: {found} {column!r}; the columns are {', '.join(names or [])}")
+            return names.index(column)
+        if abs(column) > self.num_columns:
+            separator = "tabs" if self.delimiter == "tab" else "blanks"
+            raise DataError(
+                f"{where} are in column {column}: expected {abs(column)} columns, found {self.num_columns} "
+                f"(separated by {separator})"
+            )
+        return column - 1 if column > 0 else self.num_columns + column
+
+
+def read_conllu(source: Source, *, tags: str | None = "UPOS", scheme: str = "plain") -> Iterator[Sentence]:
+    """Reads sentences from CoNLL-U, one at a time; tokens are the words (FORM), which may hold blanks.
+
+    Ranges (`3-4`) and empty nodes (`8.1`) are no words.
+
+    Args:
+        source: a file (plain or gzip), or an open binary stream, whose errors say `<stdin>:LINE`.
+        tags: UPOS, XPOS, or a key of MISC (`NER` for `NER=B-PER|SpaceAfter=No`); None: no tags are read.
+        scheme: how tags spell spans. In a span scheme a word without the key of MISC is `O`.
+
+    Yields:
+        Sentences whose source is the `path:line` of their first word.
+
+    Raises:
+        MissingInputError: there is no such file.
+        DataError: a line that does not fit, with its `path:line`.
+    """
+    name = source_name(source)
+    checker = TagChecker(scheme)
+    words: list[str] = []
+    found: list[str] = []
+    start = 0
+    rows = 0  # lines of the sentence so far, words or not
+
+    def finish() -> Sentence:
+        if not words:
+            raise DataError(f"{name}:{start}: a sentence without words")
+        return Sentence(
+            tokens=tuple(words), tags=None if tags is None else tuple(found), source=f"{name}:{start}"
+        )
+
+    for number, line in read_lines(source):
+        where = f"{name}:{number}"
+        if not line.strip(BLANKS):
+            if rows:
+                yield finish()
+                words, found, rows = [], [], 0
+            continue
+        if not rows and line.startswith("#"):
+            continue
+        cells = _split_conllu(line, where)
+        start = start if words else number
+        rows += 1
+        if _is_word(cells[0], len(words) + 1, where):
+            words.append(cells[1])
+            if tags is not None:
+                tag = _conllu_tag(cells, tags, is_plain(scheme), where)
+                checker.check(tag, where)
+                found.append(tag)
+    if rows:
+        yield finish()
+
+
+def _split_conllu(line: str, where: str) -> list[str]:
+    cells = line.split("\t")
+    if len(cells) != _CONLLU_COLUMNS:
+        hint = "CoNLL-U has one tab between columns"
+        if line.startswith("#"):
+            hint = "comments stand before the first word of a sentence; is an empty line missing?"
+        raise DataError(f"{where}: expected {_CONLLU_COLUMNS} columns, found {len(cells)} ({hint})")
+    if not cells[1].strip(BLANKS):
+        raise DataError(f"{where}: empty token in FORM (column 2)")
+    return cells
+
+
+def _is_word(identifier: str, expected: int, where: str) -> bool:
+    if identifier == str(expected):
+        return True
+    if _CONLLU_SKIPPED_ID.fullmatch(identifier):
+        return False
+    hint = "; is the empty line between two sentences missing?" if identifier == "1" else ""
+    raise DataError(
+        f"{where}: expected ID {expected}, a range such as 3-4 or an empty node such as 8.1, found {identifier!r}{hint}"
+    )
+
+
+def _conllu_tag(cells: list[str], tags: str, plain: bool, where: str) -> str:
+    if tags in _CONLLU_FIELDS:
+        tag = cells[_CONLLU_FIELDS[tags]]
+        if tag == _UNSPECIFIED:
+            raise DataError(f"{where}: {tags} is not annotated ('_'), but tags are read from it")
+        return tag
+    for item in cells[9].split("|"):
+        key, equals, value = item.partition("=")
+        if key == tags and equals:
+            return value
+    if plain:
+        raise DataError(f"{where}: no {tags}=... in MISC (column 10), found {cells[9]!r}")
+    return OUTSIDE
+
+
+def format_conll(prediction: Prediction) -> str:
+    r"""Writes a prediction as two tab-separated columns, `token\ttag`, with an empty line after each sentence.
+
+    `read_conll` reads it back: what it could not read back is refused here.
+
+    Args:
+        prediction: one prediction; its `sentence_starts` say where sentences begin.
+
+    Returns:
+        The lines; a single empty line for a prediction without tokens.
+
+    Raises:
+        DataError: a token or tag that columns cannot hold: empty, blank, or with a tab or a line end in it.
+    """
+    starts = set(prediction.sentence_starts) - {0}
+    lines: list[str] = []
+    for position, (token, tag) in enumerate(zip(prediction.tokens, prediction.tags, strict=True)):
+        problem = _unwritable(token) or _unwritable(tag)
+        if problem or token == DOCSTART or token.startswith(f"{DOCSTART} "):
+            problem = problem or f"is read as the start of a document ({DOCSTART})"
+            raise DataError(
+                f"token {position + 1} ({token!r}, tag {tag!r}) cannot be written in columns: it {problem}; "
+                "use --to jsonl"
+            )
+        if position in starts:
+            lines.append("\n")
+        lines.append(f"{token}\t{tag}\n")
+    lines.append("\n")
+    return "".join(lines)
+
+
+def _unwritable(cell: str) -> str | None:
+    if not cell:
+        return "is empty"
+    if cell.isspace():
+        return "looks blank"
+    if any(character in cell for character in "\t\n\r\0"):
+        return "holds a tab, a line end or a NUL"
+    if any("\ud800" <= character <= "\udfff" for character in cell):
+        return "holds half a surrogate pair"
+    return None

@@ -1,0 +1,141 @@
+"""The data section of a config -> Corpus: its splits, where they came from, and what was counted in them."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from tagger.config import DataConfig
+from tagger.data.columns import read_conll, read_conllu
+from tagger.data.rows import read_jsonl
+from tagger.errors import DataError
+from tagger.schemes import illegal_transitions, is_plain, split_tag
+from tagger.sentence import Sentence
+
+_NO_SPLIT: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Sentences with gold tags, in splits.
+
+    Attributes:
+        train: the sentences to learn from.
+        dev: the sentences to choose the best epoch on; may be empty.
+        test: the sentences to report on; may be empty.
+        labels: span schemes: the span types of train, in alphabetical order; plain: its tags.
+        scheme: how the tags spell spans.
+        manifest: for each split, what was read: source, SHA-256 or commit, sentences, tokens, illegal transitions.
+    """
+
+    train: Sequence[Sentence]
+    dev: Sequence[Sentence]
+    test: Sequence[Sentence]
+    labels: tuple[str, ...]
+    scheme: str
+    manifest: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
+
+
+def load_corpus(data: DataConfig) -> Corpus:
+    """Reads every split that the config names.
+
+    Args:
+        data: the data section.
+
+    Raises:
+        MissingInputError: a file or dataset that is not there.
+        DataError: data that is not as declared, a split that holds no sentence, or a train split without words.
+    """
+    if data.format == "hub":
+        splits, origins = _load_hub_splits(data)
+    else:
+        paths = {"train": data.train, "dev": data.dev, "test": data.test}
+        named = {split: Path(path) for split, path in paths.items() if path}
+        splits = {split: list(read_sentences(path, data)) for split, path in named.items()}
+        origins = {split: {"source": str(path), "sha256": _sha256(path)} for split, path in named.items()}
+    for split, sentences in splits.items():
+        if not any(len(sentence) for sentence in sentences):
+            raise DataError(f"{origins[split]['source']}: holds no sentence")
+    manifest = {split: {**origins[split], **_count(splits[split], data.scheme)} for split in splits}
+    return Corpus(
+        train=splits["train"],
+        dev=splits.get("dev", _NO_SPLIT),
+        test=splits.get("test", _NO_SPLIT),
+        labels=_labels(splits["train"], data.scheme),
+        scheme=data.scheme,
+        manifest=manifest,
+    )
+
+
+def read_sentences(source: Path | BinaryIO, data: DataConfig, *, tagged: bool = True) -> Iterator[Sentence]:
+    """Reads one file, or one open binary stream, as the data section describes it.
+
+    Args:
+        source: the file, or a stream such as standard input.
+        data: format, columns or keys, and scheme; its paths are not looked at.
+        tagged: whether to read tags too.
+    """
+    if data.format == "conllu":
+        tags = str(data.tags or "UPOS") if tagged else None
+        return read_conllu(source, tags=tags, scheme=data.scheme)
+    if data.format == "jsonl":
+        key = str(data.tags or "tags") if tagged else None
+        return read_jsonl(source, tokens=str(data.tokens or "tokens"), tags=key, scheme=data.scheme)
+    column = (-1 if data.tags is None else data.tags) if tagged else None
+    return read_conll(
+        source,
+        tokens=1 if data.tokens is None else data.tokens,
+        tags=column,
+        scheme=data.scheme,
+        delimiter=data.delimiter,
+        header=data.header,
+        comments=data.comments,
+    )
+
+
+def _load_hub_splits(data: DataConfig) -> tuple[dict[str, list[Sentence]], dict[str, dict[str, str]]]:
+    from tagger.data.hub import load_hub
+
+    names = data.splits or {"train": "train", "dev": "validation", "test": "test"}
+    labels = Path(data.labels) if isinstance(data.labels, str) else data.labels
+    loaded = load_hub(
+        str(data.name),
+        config=data.config,
+        revision=data.revision,
+        splits=names,
+        tokens=str(data.tokens or "tokens"),
+        tags=str(data.tags or "tags"),
+        scheme=data.scheme,
+        labels=labels,
+        streaming=data.streaming,
+    )
+    origins = {split: {"source": f"{data.name}/{name}", "commit": loaded.commit} for split, name in names.items()}
+    return loaded.splits, origins
+
+
+def _count(sentences: Sequence[Sentence], scheme: str) -> dict[str, str | int]:
+    illegal = 0
+    if not is_plain(scheme):
+        illegal = sum(len(illegal_transitions(sentence.tags or (), scheme)) for sentence in sentences)
+    return {
+        "sentences": len(sentences),
+        "tokens": sum(map(len, sentences)),
+        "empty_sentences": sum(not len(sentence) for sentence in sentences),
+        "illegal_transitions": illegal,
+    }
+
+
+def _labels(sentences: Sequence[Sentence], scheme: str) -> tuple[str, ...]:
+    tags = {tag for sentence in sentences for tag in sentence.tags or ()}
+    if is_plain(scheme):
+        return tuple(sorted(tags))
+    return tuple(sorted({split_tag(tag, scheme)[1] for tag in tags if tag != "O"}))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

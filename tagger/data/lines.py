@@ -1,0 +1,107 @@
+"""Strict line reading: UTF-8, one line at a time, every error with its `path:line`.
+
+Lines end at `\\n` alone. `str.splitlines` and text-mode files also break at U+2028, U+0085 or a lone CR, which shifts
+every line number after it and cuts tokens that hold such a character.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from tagger.errors import DataError, MissingInputError
+
+Source = Path | BinaryIO
+
+STDIN = "<stdin>"
+BLANKS = " \t"
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# Far above any real line; a file without newlines (a disk image, a device) must not fill the memory.
+_LINE_LIMIT = 1 << 26
+
+
+def source_name(source: Source) -> str:
+    """What errors call a source: its path, or `<stdin>` for an open stream."""
+    return str(source) if isinstance(source, Path) else STDIN
+
+
+def read_lines(source: Source) -> Iterator[tuple[int, str]]:
+    """Reads a source line by line, in constant memory.
+
+    A byte-order mark at the start of the file and CRLF line ends are taken off; so is the newline. A file that is
+    gzip-compressed is unpacked as it is read; a stream is not.
+
+    Args:
+        source: a file, or an open binary stream, which is left open.
+
+    Yields:
+        Line number, counted from 1, and the line's text.
+
+    Raises:
+        MissingInputError: there is no such file, or it may not be read.
+        DataError: a folder; not UTF-8; a NUL; a lone CR; a damaged gzip file; a line of more than 64 MiB.
+    """
+    name = source_name(source)
+    with _open_source(source) as stream:
+        number = 0
+        while raw := _read_line(stream, name, number + 1):
+            number += 1
+            yield number, _decode_line(raw, f"{name}:{number}", number == 1)
+
+
+@contextmanager
+def _open_source(source: Source) -> Iterator[BinaryIO]:
+    if not isinstance(source, Path):
+        yield source
+        return
+    if source.is_dir():
+        raise DataError(f"{source}: is a folder, expected a file")
+    try:
+        stream = source.open("rb")
+    except FileNotFoundError:
+        raise MissingInputError(f"{source}: no such file") from None
+    except OSError as error:
+        raise MissingInputError(f"{source}: cannot be read: {error.strerror}") from None
+    with stream:
+        # Peeking, unlike seeking back, also works on named pipes.
+        if stream.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
+            with gzip.GzipFile(fileobj=stream) as unpacked:
+                yield cast(BinaryIO, unpacked)
+        else:
+            yield stream
+
+
+def _read_line(stream: BinaryIO, name: str, number: int) -> bytes:
+    try:
+        raw = stream.readline(_LINE_LIMIT + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{name}:{number}: damaged gzip file: {error}") from None
+    except OSError as error:
+        raise MissingInputError(f"{name}:{number}: cannot be read: {error.strerror}") from None
+    if len(raw) > _LINE_LIMIT:
+        raise DataError(f"{name}:{number}: a line of more than {_LINE_LIMIT >> 20} MiB; is this a text file?")
+    return raw
+
+
+def _decode_line(raw: bytes, where: str, is_first: bool) -> str:
+    if is_first and raw.startswith(_UTF16_MARKS):
+        raise DataError(f"{where}: looks like UTF-16, expected UTF-8; convert the file first")
+    if raw.startswith(_GZIP_MAGIC) and is_first:
+        raise DataError(f"{where}: gzip-compressed, expected text; unpack it first")
+    try:
+        line = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = raw[error.start]
+        raise DataError(f"{where}: not UTF-8 (byte 0x{byte:02x} at byte {error.start + 1} of the line)") from None
+    if is_first:
+        line = line.removeprefix("\ufeff")
+    line = line.removesuffix("\r\n") if line.endswith("\r\n") else line.removesuffix("\n")
+    if "\0" in line:
+        raise DataError(f"{where}: holds a NUL character; is this a text file?")
+    if "\r" in line:
+        raise DataError(f"{where}: holds a carriage return that is not part of a line end (expected LF or CRLF)")
+    return line

@@ -1,0 +1,155 @@
+"""JSON Lines, read and written: one JSON object a line, as strict as RFC 8259.
+
+Python's own reader is lenient where data loss hides: it takes NaN, keeps the last of two equal keys, and lets half a
+surrogate pair through that no file can hold. All three are errors here.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from tagger.data.columns import TagChecker
+from tagger.data.lines import BLANKS, Source, read_lines, source_name
+from tagger.errors import DataError
+from tagger.sentence import Prediction, Sentence
+
+_CONFIDENCE_DIGITS = 4
+
+
+def read_jsonl(
+    source: Source, *, tokens: str = "tokens", tags: str | None = "tags", scheme: str = "plain"
+) -> Iterator[Sentence]:
+    """Reads sentences from JSON Lines, one at a time.
+
+    Blank lines are skipped. An empty list of tokens is an empty sentence, which is kept: answers stay aligned with
+    the lines they answer.
+
+    Args:
+        source: a file (plain or gzip), or an open binary stream, whose errors say `<stdin>:LINE`.
+        tokens: key of the list of tokens.
+        tags: key of the list of tags, one per token; None: no tags are read.
+        scheme: how tags spell spans; every tag must be one of the scheme's.
+
+    Yields:
+        Sentences whose source is their `path:line`.
+
+    Raises:
+        MissingInputError: there is no such file.
+        DataError: a line that does not fit, with its `path:line`.
+    """
+    name = source_name(source)
+    checker = TagChecker(scheme)
+    for number, line in read_lines(source):
+        if not line.strip(BLANKS):
+            continue
+        where = f"{name}:{number}"
+        row = _parse_row(line, where)
+        # Text decoded from UTF-8 has no surrogates; only an escape brings one in.
+        may_hold_surrogates = "\\u" in line
+        words = _string_list(row, tokens, where, may_hold_surrogates=may_hold_surrogates)
+        if tags is None:
+            yield Sentence(tokens=words, source=where)
+            continue
+        found = _string_list(row, tags, where, may_hold_surrogates=may_hold_surrogates)
+        if len(found) != len(words):
+            raise DataError(f"{where}: {len(words)} {tokens} but {len(found)} {tags}")
+        for tag in found:
+            checker.check(tag, where)
+        yield Sentence(tokens=words, tags=found, source=where)
+
+
+def format_jsonl(prediction: Prediction) -> str:
+    """Writes a prediction as one line of JSON; `read_jsonl` reads its tokens and tags back.
+
+    Args:
+        prediction: one prediction.
+
+    Returns:
+        One line with the keys `tokens`, `tags`, `confidence` (4 decimals), `spans` (half-open, in tokens) and, where
+        the prediction has them, `offsets` (half-open, in characters).
+
+    Raises:
+        DataError: a token holds half a surrogate pair, which UTF-8 cannot spell.
+        ValueError: a confidence is not finite.
+    """
+    row: dict[str, Any] = {
+        "tokens": prediction.tokens,
+        "tags": prediction.tags,
+        "confidence": [round(value, _CONFIDENCE_DIGITS) for value in prediction.confidence],
+        "spans": [
+            {
+                "start": span.start,
+                "end": span.end,
+                "label": span.label,
+                "confidence": None if span.confidence is None else round(span.confidence, _CONFIDENCE_DIGITS),
+            }
+            for span in prediction.spans
+        ],
+    }
+    if prediction.offsets is not None:
+        row["offsets"] = prediction.offsets
+    for position, token in enumerate(prediction.tokens):
+        if _has_surrogate(token):
+            raise DataError(f"token {position + 1} ({token!r}) holds half a surrogate pair, which no file can hold")
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _parse_row(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line, object_pairs_hook=_unique_pairs, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON: {error.msg} at character {error.pos + 1}") from None
+    except RecursionError:
+        raise DataError(f"{where}: not usable JSON: nested too deeply") from None
+    except ValueError as error:
+        raise DataError(f"{where}: not usable JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected a JSON object, found {_json_type(row)}")
+    return row
+
+
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in row:
+            raise ValueError(f"the key {key!r} occurs twice")
+        row[key] = value
+    return row
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _string_list(row: dict[str, Any], key: str, where: str, *, may_hold_surrogates: bool) -> tuple[str, ...]:
+    if key not in row:
+        keys = ", ".join(map(repr, row)) or "none"
+        raise DataError(f"{where}: no key {key!r}; the keys are {keys}")
+    values = row[key]
+    if not isinstance(values, list):
+        raise DataError(f"{where}: {key}: expected a list of strings, found {_json_type(values)}")
+    for position, value in enumerate(values, start=1):
+        if not isinstance(value, str):
+            raise DataError(f"{where}: {key}: expected strings, found {_json_type(value)} at position {position}")
+        if not value:
+            raise DataError(f"{where}: {key}: empty string at position {position}")
+        if may_hold_surrogates and _has_surrogate(value):
+            raise DataError(f"{where}: {key}: half a surrogate pair at position {position} ({value!r})")
+    return tuple(values)
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _json_type(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
+    return names[type(value)]

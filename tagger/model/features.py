@@ -1,0 +1,188 @@
+"""Token features: word, characters, affixes -> (B, T, D).
+
+Characters and affixes belong to a word's form, not to the token, so they are computed once for each of the U distinct
+forms of a batch and then looked up per token.
+"""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
+from torch import Tensor, nn
+
+from tagger.data.batches import Batch
+from tagger.data.vocab import PADDING, UNKNOWN
+
+
+class WordEmbedding(nn.Module):
+    """One trained vector a word; in training some words are shown as unknown, so that unknown has a vector too.
+
+    Args:
+        num_words: rows of the table; 0 is padding, 1 is unknown.
+        dim: width of a vector.
+        unknown_probability: (num_words,) probability in [0, 1] with which each word becomes unknown in training.
+        vectors: (num_words, dim) initial values, or None for small random ones.
+        freeze: do not train the table.
+    """
+
+    unknown_probability: Tensor
+
+    def __init__(
+        self, num_words: int, dim: int, *, unknown_probability: Tensor, vectors: Tensor | None, freeze: bool
+    ) -> None:
+        super().__init__()
+        self.table = nn.Embedding(num_words, dim, padding_idx=PADDING)
+        if vectors is None:
+            nn.init.normal_(self.table.weight, std=0.1)
+        else:
+            self.table.weight.data.copy_(vectors)
+        self.table.weight.data[PADDING] = 0.0
+        self.table.weight.requires_grad = not freeze
+        self.register_buffer("unknown_probability", unknown_probability, persistent=False)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Word ids (B, T) -> vectors (B, T, dim)."""
+        if self.training:
+            chance = self.unknown_probability[words]  # (B, T) probability that this token's word becomes unknown
+            hidden = torch.rand_like(chance) < chance
+            words = words.masked_fill(hidden & (words != PADDING), UNKNOWN)
+        return self.table(words)  # type: ignore[no-any-return]
+
+
+class CharacterCNN(nn.Module):
+    """A word's vector from its characters: convolution, then the maximum over the word.
+
+    Ma & Hovy (2016), "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF", section 2.1.
+
+    Args:
+        num_characters: rows of the character table; 0 is padding.
+        dim: width of a character's vector.
+        num_filters: width of the word's vector.
+        kernel_size: characters a filter sees; odd.
+    """
+
+    def __init__(self, num_characters: int, dim: int, *, num_filters: int, kernel_size: int) -> None:
+        super().__init__()
+        self.output_dim = num_filters
+        self.table = nn.Embedding(num_characters, dim, padding_idx=PADDING)
+        self.convolution = nn.Conv1d(dim, num_filters, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """Character ids (U, C) and lengths (U,) -> (U, num_filters); a form of length 0 gives zeros."""
+        embedded = self.table(characters)  # (U, C, dim); zeros at padding
+        filtered = self.convolution(embedded.transpose(1, 2))  # (U, F, C): filter f centred on character c
+        positions = torch.arange(characters.size(1), device=characters.device)
+        outside = positions >= lengths.clamp(min=1).unsqueeze(1)  # (U, C) True at padding
+        filtered = filtered.masked_fill(outside.unsqueeze(1), float("-inf"))
+        best = filtered.amax(dim=2)  # (U, F): the strongest answer of each filter anywhere in the word
+        return torch.relu(best) * (lengths > 0).unsqueeze(1)
+
+
+class CharacterLSTM(nn.Module):
+    """A word's vector from its characters: the last hidden state of an LSTM over them.
+
+    The exercise of PyTorch's sequence-models tutorial; in both directions, Lample et al. (2016), "Neural
+    Architectures for Named Entity Recognition", section 4.1. Here `h_n` is what is wanted: one vector a word.
+
+    Args:
+        num_characters: rows of the character table; 0 is padding.
+        dim: width of a character's vector.
+        hidden_dim: hidden size of each direction.
+        bidirectional: read the word backwards as well.
+    """
+
+    def __init__(self, num_characters: int, dim: int, *, hidden_dim: int, bidirectional: bool) -> None:
+        super().__init__()
+        self.output_dim = hidden_dim * (2 if bidirectional else 1)
+        self.table = nn.Embedding(num_characters, dim, padding_idx=PADDING)
+        self.forwards = nn.LSTM(dim, hidden_dim, batch_first=True)
+        self.backwards = nn.LSTM(dim, hidden_dim, batch_first=True) if bidirectional else None
+
+    def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
+        """Character ids (U, C) and lengths (U,) -> (U, output_dim); a form of length 0 gives zeros."""
+        # (U, 1, 1): index of each form's last character, where its last hidden state stands
+        last = (lengths.clamp(min=1) - 1).view(-1, 1, 1)
+        states = [self._last_state(self.forwards, characters, last)]
+        if self.backwards is not None:
+            backwards = torch.gather(characters, 1, reversal(lengths, characters.size(1)))
+            states.append(self._last_state(self.backwards, backwards, last))
+        return torch.cat(states, dim=1) * (lengths > 0).unsqueeze(1)
+
+    def _last_state(self, lstm: nn.LSTM, characters: Tensor, last: Tensor) -> Tensor:
+        output, _ = lstm(self.table(characters))  # (U, C, H): the state after each character; h_n would see padding
+        return output.gather(1, last.expand(-1, -1, output.size(2))).squeeze(1)  # (U, H)
+
+
+class AffixEmbedding(nn.Module):
+    """Prefixes, suffixes and shape, hashed into one table and laid side by side.
+
+    Hashing: Weinberger et al. (2009), "Feature Hashing for Large Scale Multitask Learning".
+
+    Args:
+        num_buckets: rows of the table, padding's row 0 not counted.
+        dim: width of each affix's vector.
+        num_affixes: A, affixes of a form.
+    """
+
+    def __init__(self, num_buckets: int, dim: int, *, num_affixes: int) -> None:
+        super().__init__()
+        self.output_dim = num_affixes * dim
+        self.table = nn.Embedding(num_buckets + 1, dim, padding_idx=PADDING)
+        nn.init.normal_(self.table.weight, std=0.1)
+        self.table.weight.data[PADDING] = 0.0
+
+    def forward(self, affixes: Tensor) -> Tensor:
+        """Rows (U, A) -> (U, A * dim)."""
+        return self.table(affixes).flatten(1)  # type: ignore[no-any-return]
+
+
+class TokenFeatures(nn.Module):
+    """Everything the encoder is told about each token, side by side, with dropout.
+
+    Args:
+        words: the word embedding, or None.
+        characters: the character network, or None.
+        affixes: the affix embedding, or None.
+        dropout: probability in [0, 1) with which each number is dropped in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        words: WordEmbedding | None,
+        characters: CharacterCNN | CharacterLSTM | None,
+        affixes: AffixEmbedding | None,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.words, self.characters, self.affixes = words, characters, affixes
+        self.dropout = nn.Dropout(dropout)
+        widths = [words.table.embedding_dim if words is not None else 0]
+        widths += [part.output_dim for part in (characters, affixes) if part is not None]
+        self.output_dim = sum(widths)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """A batch -> (B, T, D)."""
+        parts: list[Tensor] = []
+        if self.words is not None:
+            parts.append(self.words(batch.words))  # (B, T, word dim)
+        if self.characters is not None:
+            by_form = self.characters(batch.characters, batch.character_lengths)  # (U, character dim)
+            parts.append(F.embedding(batch.forms, by_form))  # (B, T, character dim)
+        if self.affixes is not None:
+            by_form = self.affixes(batch.affixes)  # (U, A * affix dim)
+            parts.append(F.embedding(batch.forms, by_form))  # (B, T, A * affix dim)
+        return self.dropout(torch.cat([part.float() for part in parts], dim=2))  # type: ignore[no-any-return]
+
+
+def reversal(lengths: Tensor, size: int) -> Tensor:
+    """The index that reverses each sequence's own part and leaves its padding where it is.
+
+    Args:
+        lengths: (B,) lengths.
+        size: T, the padded length.
+
+    Returns:
+        (B, T) int64: `length - 1 - t` for t < length, else t. Applied twice it changes nothing.
+    """
+    positions = torch.arange(size, device=lengths.device).expand(lengths.size(0), -1)  # (B, T)
+    mirrored = lengths.unsqueeze(1) - 1 - positions
+    return torch.where(mirrored >= 0, mirrored, positions)

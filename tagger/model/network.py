@@ -1,0 +1,141 @@
+"""The tagger: features, LSTM, linear layer, head. `build_network` is the one place that unpacks a config.
+
+Letters: B sentences of a batch, T tokens of its longest, D features, H encoder width, K tags. Batch first, everywhere.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tagger.config import FeaturesConfig, ModelConfig
+from tagger.data.batches import Batch
+from tagger.model.encoder import LSTMEncoder
+from tagger.model.features import AffixEmbedding, CharacterCNN, CharacterLSTM, TokenFeatures, WordEmbedding
+from tagger.model.heads import CRFHead, SoftmaxHead
+
+
+class SequenceTagger(nn.Module):
+    """Embeds each token, runs an LSTM over the sentence, and maps its output at every token to tag scores.
+
+    Args:
+        features: token features -> (B, T, D).
+        encoder: (B, T, D) -> (B, T, H).
+        head: what turns emissions into a loss, tags and probabilities.
+        num_tags: K.
+        dropout: probability in [0, 1) on the encoder's output, in training.
+    """
+
+    def __init__(
+        self,
+        features: TokenFeatures,
+        encoder: LSTMEncoder,
+        *,
+        head: SoftmaxHead | CRFHead,
+        num_tags: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.to_emissions = nn.Linear(encoder.output_dim, num_tags)
+        self.head = head
+
+    def forward(self, batch: Batch) -> Tensor:
+        """A batch -> emissions (B, T, K): for each token the score of each tag, before any softmax or CRF."""
+        features = self.features(batch)  # (B, T, D): what is known of each token by itself
+        encoded = self.encoder(features, batch.lengths)  # (B, T, H): each token in its sentence
+        return self.to_emissions(self.dropout(encoded))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """What the data decides about the network.
+
+    Attributes:
+        num_words: rows of the word table, padding and unknown included.
+        num_characters: rows of the character table, padding and unknown included.
+        num_affixes: A, affixes of a form.
+        num_tags: K.
+    """
+
+    num_words: int
+    num_characters: int
+    num_affixes: int
+    num_tags: int
+
+
+def build_network(
+    features: FeaturesConfig,
+    model: ModelConfig,
+    sizes: Sizes,
+    *,
+    singletons: Tensor | None = None,
+    vectors: Tensor | None = None,
+) -> SequenceTagger:
+    """Builds the network that a config describes, with fresh weights.
+
+    Args:
+        features: the config's section.
+        model: the config's section.
+        sizes: what the data decides.
+        singletons: (num_words,) bool, True at words seen once in train; None where nothing is to be trained.
+        vectors: (num_words, word dim) initial word vectors, or None.
+    """
+    words = None
+    if features.words.dim:
+        chance = torch.full((sizes.num_words,), features.words.word_dropout)
+        if singletons is not None:
+            chance[singletons] = 1 - (1 - features.words.singleton_dropout) * (1 - features.words.word_dropout)
+        words = WordEmbedding(
+            sizes.num_words,
+            features.words.dim,
+            unknown_probability=chance,
+            vectors=vectors,
+            freeze=features.words.freeze,
+        )
+    affixes = None
+    if features.affixes.dim:
+        affixes = AffixEmbedding(
+            features.affixes.num_buckets, features.affixes.dim, num_affixes=sizes.num_affixes
+        )
+    token_features = TokenFeatures(
+        words=words,
+        characters=_character_network(features, sizes),
+        affixes=affixes,
+        dropout=model.input_dropout,
+    )
+    encoder = LSTMEncoder(
+        token_features.output_dim,
+        hidden_dim=model.hidden_dim,
+        num_layers=model.num_layers,
+        bias=model.bias,
+        dropout=model.dropout,
+        bidirectional=model.bidirectional,
+        proj_size=model.proj_size,
+        mix=model.layers == "mix",
+    )
+    head = CRFHead(sizes.num_tags) if model.head == "crf" else SoftmaxHead()
+    return SequenceTagger(
+        token_features, encoder, head=head, num_tags=sizes.num_tags, dropout=model.output_dropout
+    )
+
+
+def _character_network(features: FeaturesConfig, sizes: Sizes) -> CharacterCNN | CharacterLSTM | None:
+    settings = features.characters
+    if settings.kind == "cnn":
+        return CharacterCNN(
+            sizes.num_characters,
+            settings.dim,
+            num_filters=settings.hidden_dim,
+            kernel_size=settings.kernel_size,
+        )
+    if settings.kind == "lstm":
+        return CharacterLSTM(
+            sizes.num_characters,
+            settings.dim,
+            hidden_dim=settings.hidden_dim,
+            bidirectional=settings.bidirectional,
+        )
+    return None

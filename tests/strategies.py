@@ -1,0 +1,71 @@
+"""Hypothesis strategies for what the package reads: span types, tags, corpora of gold and predicted tags."""
+
+from hypothesis import strategies as st
+
+from tagger.schemes import SCHEMES, spans_to_tags
+from tagger.sentence import Span
+
+SPAN_SCHEMES = tuple(SCHEMES)
+PLAIN_TAGS = ("NOUN", "VERB", "PRP$", "``", "|", "B-x", "O", "X_y")
+
+# Types that look like prefixes, hold the separator, or differ from another in it alone.
+_AWKWARD = ("PER", "event-film", "event_film", "B", "I-x", "O", "a-", "-a", "_")
+Corpus = tuple[list[list[str]], list[list[str]]]
+
+
+def labels(*, empty: bool = False) -> st.SearchStrategy[str]:
+    """Types of span, hyphens and underscores included; `empty` also draws the type of a bare `B`."""
+    drawn = st.sampled_from(_AWKWARD) | st.text(alphabet="AbO_-é ", min_size=1, max_size=4)
+    return drawn | st.just("") if empty else drawn
+
+
+@st.composite
+def span_lists(draw: st.DrawFn, *, touching: bool = True, max_length: int = 8) -> tuple[list[Span], int]:
+    """Spans in order without overlap, and a sentence length; without `touching`, no two of one type touch."""
+    length = draw(st.integers(0, max_length))
+    types = draw(st.lists(labels(empty=True), min_size=1, max_size=3, unique=True))
+    spans: list[Span] = []
+    position = 0
+    while position < length:
+        end = draw(st.integers(position, length))  # an empty stretch is a token outside
+        label = draw(st.sampled_from(types))
+        same = bool(spans) and spans[-1].end == position and spans[-1].label == label
+        if end > position and (touching or not same):
+            spans.append(Span(start=position, end=end, label=label))
+        position = max(end, position + 1)
+    return spans, length
+
+
+@st.composite
+def tag_sequences(draw: st.DrawFn, scheme: str, *, legal: bool = False, max_length: int = 8) -> list[str]:
+    """Tags of one sentence: any of the scheme's in any order, or, if `legal`, tags that spell spans."""
+    if legal:
+        spans, length = draw(span_lists(max_length=max_length))
+        return spans_to_tags(spans, length, scheme)
+    types = draw(st.lists(labels(), min_size=1, max_size=2))
+    tags = ["O", *(f"{prefix}-{label}" for prefix in SCHEMES[scheme].prefixes for label in types)]
+    return draw(st.lists(st.sampled_from(tags), max_size=max_length))
+
+
+@st.composite
+def corpora(draw: st.DrawFn, scheme: str, *, max_sentences: int = 5) -> Corpus:
+    """Gold and predicted tags of the same sentences, legal or not; empty sentences and all-O ones included."""
+    types = draw(st.lists(labels(), min_size=1, max_size=3, unique=True))
+    tags = ["O", *(f"{prefix}-{label}" for prefix in SCHEMES[scheme].prefixes for label in types)]
+    pairs = st.lists(
+        st.tuples(st.sampled_from(tags), st.sampled_from(tags)) | st.sampled_from(tags).map(lambda t: (t, t))
+    )
+    sentences = draw(st.lists(pairs, max_size=max_sentences))
+    return [[gold for gold, _ in each] for each in sentences], [
+        [predicted for _, predicted in each] for each in sentences
+    ]
+
+
+@st.composite
+def plain_corpora(draw: st.DrawFn, *, max_sentences: int = 5) -> Corpus:
+    """Gold and predicted plain tags of the same sentences."""
+    tag = st.sampled_from(PLAIN_TAGS)
+    sentences = draw(st.lists(st.lists(st.tuples(tag, tag), max_size=8), max_size=max_sentences))
+    return [[gold for gold, _ in each] for each in sentences], [
+        [predicted for _, predicted in each] for each in sentences
+    ]
