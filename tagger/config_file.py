@@ -94,14 +94,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     parser = config_parser()
     try:
         namespace = parser.parse_object(settings, defaults=True)
-    except Exception as error:  # noqa: BLE001 jsonargparse raises ArgumentError, TypeError, ValueError and its own
+    except Exception as error:
         raise ConfigError(f"{path}: {_one_line(error)}") from error
     where = str(path)
     if overrides:
         changes = _overrides(overrides)
         try:
             namespace = parser.parse_args([f"--{key}={value}" for key, value in changes.items()], namespace=namespace)
-        except Exception as error:  # noqa: BLE001 as above
+        except Exception as error:
             raise ConfigError(f"{_COMMAND_LINE}: {_one_line(error)}") from error
         where = f"{path} with the command line"
     built = parser.instantiate(namespace)
@@ -180,6 +180,7 @@ def _without_effect(config: Config) -> Iterator[tuple[str, str]]:
     data, words, characters = config.data, config.features.words, config.features.characters
     if data.format != "conll":
         yield from ((f"data.{key}", f"on format {data.format}") for key in ("delimiter", "header", "comments"))
+    keys: tuple[str, ...]
     if data.format != "hub":
         keys = ("name", "config", "revision", "splits", "labels", "streaming")
         yield from ((f"data.{key}", f"on format {data.format}") for key in keys)

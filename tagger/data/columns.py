@@ -164,9 +164,7 @@ class _ColumnReader:
                 hint += "; for columns separated by blanks, set delimiter: space"
             elif self.delimiter == "space" and line.count("\t") + 1 == self.num_columns:
                 hint += "; if tokens hold blanks, set delimiter: tab"
-            raise DataError(
-                f"{self.name}:{number}: expected {self.num_columns} columns, found {len(cells)} ({hint})"
-            )
+            raise DataError(f"{self.name}:{number}: expected {self.num_columns} columns, found {len(cells)} ({hint})")
         word = cells[self.token_index]
         if not word.strip(BLANKS):
             raise DataError(f"{self.name}:{number}: empty token in column {self.token_index + 1}")
@@ -236,9 +234,7 @@ def read_conllu(source: Source, *, tags: str | None = "UPOS", scheme: str = "pla
     def finish() -> Sentence:
         if not words:
             raise DataError(f"{name}:{start}: a sentence without words")
-        return Sentence(
-            tokens=tuple(words), tags=None if tags is None else tuple(found), source=f"{name}:{start}"
-        )
+        return Sentence(tokens=tuple(words), tags=None if tags is None else tuple(found), source=f"{name}:{start}")
 
     for number, line in read_lines(source):
         where = f"{name}:{number}"

@@ -39,7 +39,9 @@ def read_vectors(path: Path, dim: int) -> tuple[list[str], npt.NDArray[np.float3
                 if number == 1 and _is_header(text):
                     continue
                 if len(fields) != dim + 1 or not fields[0]:
-                    raise DataError(f"{path}:{number}: expected a word and {dim} numbers, found {len(fields) - 1} numbers")
+                    raise DataError(
+                        f"{path}:{number}: expected a word and {dim} numbers, found {len(fields) - 1} numbers"
+                    )
                 if fields[0] in words:
                     continue
                 words[fields[0]] = number

@@ -179,7 +179,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _parse_vocabulary(path: Path, content: bytes) -> Vocabulary:
     try:
         values = json.loads(content)
-        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        lists: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
         vocabulary = Vocabulary(**lists)
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: not a vocabulary: {error}") from error

@@ -1,6 +1,7 @@
 """Predictor: sentences in, Predictions out, in input order."""
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from tagger.data.batches import bucket, collate
 from tagger.data.vocab import FormTable, Vocabulary
 from tagger.errors import ConfigError
-from tagger.inference.model_folder import load_model
+from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.text import split_text
 from tagger.model.network import SequenceTagger
 from tagger.schemes import convert_tags, is_plain, tags_to_spans
@@ -34,13 +35,17 @@ def load(folder: str | Path, *, device: str = "auto") -> "Predictor":
         ModelError: the model is damaged, foreign or of a newer format.
         ConfigError: there is no such device.
     """
-    saved = load_model(Path(folder))
+    return predictor_of(load_model(Path(folder)), device=pick_device(device))
+
+
+def predictor_of(saved: SavedModel, *, device: torch.device) -> "Predictor":
+    """The Predictor of a saved model."""
     return Predictor(
         saved.network,
         saved.vocabulary,
         scheme=saved.config.data.scheme,
         encoding=saved.config.model.encoding,
-        device=pick_device(device),
+        device=device,
     )
 
 
@@ -138,16 +143,30 @@ class Predictor:
         """
         if isinstance(text, str):
             return self.predict_text([text])[0]
-        for value in text:
-            if not isinstance(value, str):
-                raise TypeError(f"predict_text takes strings, got {type(value).__name__}: use predict for tokens")
-        split = [split_text(value) for value in text]
-        answers = iter(self.predict([sentence.tokens for sentences in split for sentence in sentences]))
-        joined: list[Prediction] = []
-        for sentences in split:
-            offsets = tuple(offset for sentence in sentences for offset in sentence.offsets or ())
-            joined.append(_join(list(islice(answers, len(sentences))), offsets))
-        return joined
+        return list(self.predict_text_stream(text))
+
+    def predict_text_stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
+        """`predict_text` for any number of strings in constant memory: reads ahead by at most `WINDOW` sentences."""
+        waiting: deque[tuple[int, _Offsets]] = deque()  # of each text read: its sentences, and its tokens' offsets
+
+        def split() -> Iterator[tuple[str, ...]]:
+            for text in texts:
+                if not isinstance(text, str):
+                    raise TypeError(f"predict_text takes strings, got {type(text).__name__}: use predict for tokens")
+                sentences = split_text(text)
+                offsets = tuple(offset for sentence in sentences for offset in sentence.offsets or ())
+                waiting.append((len(sentences), offsets))
+                yield from (sentence.tokens for sentence in sentences)
+
+        parts: list[Prediction] = []
+        for part in self.predict_stream(split()):
+            parts.append(part)
+            # texts without sentences pass at once, in their place
+            while waiting and waiting[0][0] <= len(parts):
+                count, offsets = waiting.popleft()
+                yield _join(parts[:count], offsets)
+                del parts[:count]
+        yield from (_join([], offsets) for _, offsets in waiting)
 
     def _windows(self, sentences: Iterator[Sequence[str]]) -> Iterator[Prediction]:
         while window := [_checked(sentence) for sentence in islice(sentences, WINDOW)]:
@@ -193,6 +212,7 @@ class Predictor:
         )
 
 
+_Offsets = tuple[tuple[int, int], ...]
 _EMPTY = Prediction(tokens=(), tags=(), spans=(), confidence=())
 
 

@@ -108,7 +108,8 @@ class CharacterLSTM(nn.Module):
 
     def _last_state(self, lstm: nn.LSTM, characters: Tensor, last: Tensor) -> Tensor:
         output, _ = lstm(self.table(characters))  # (U, C, H): the state after each character; h_n would see padding
-        return output.gather(1, last.expand(-1, -1, output.size(2))).squeeze(1)  # (U, H)
+        states: Tensor = output.gather(1, last.expand(-1, -1, output.size(2))).squeeze(1)  # (U, H)
+        return states
 
 
 class AffixEmbedding(nn.Module):

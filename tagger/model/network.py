@@ -97,9 +97,7 @@ def build_network(
         )
     affixes = None
     if features.affixes.dim:
-        affixes = AffixEmbedding(
-            features.affixes.num_buckets, features.affixes.dim, num_affixes=sizes.num_affixes
-        )
+        affixes = AffixEmbedding(features.affixes.num_buckets, features.affixes.dim, num_affixes=sizes.num_affixes)
     token_features = TokenFeatures(
         words=words,
         characters=_character_network(features, sizes),
@@ -117,9 +115,7 @@ def build_network(
         mix=model.layers == "mix",
     )
     head = CRFHead(sizes.num_tags) if model.head == "crf" else SoftmaxHead()
-    return SequenceTagger(
-        token_features, encoder, head=head, num_tags=sizes.num_tags, dropout=model.output_dropout
-    )
+    return SequenceTagger(token_features, encoder, head=head, num_tags=sizes.num_tags, dropout=model.output_dropout)
 
 
 def _character_network(features: FeaturesConfig, sizes: Sizes) -> CharacterCNN | CharacterLSTM | None:

@@ -79,9 +79,7 @@ def build_optimizer(
     return torch.optim.SGD(weights, lr=learning_rate, weight_decay=weight_decay, momentum=momentum)
 
 
-def rate_factor(
-    progress: float, *, schedule: Literal["constant", "linear", "cosine"], warmup: float
-) -> float:
+def rate_factor(progress: float, *, schedule: Literal["constant", "linear", "cosine"], warmup: float) -> float:
     """What the learning rate is multiplied by.
 
     Args:

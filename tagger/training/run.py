@@ -26,7 +26,7 @@ from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.evaluation.scores import score
 from tagger.inference.model_folder import save_model, sizes_of
 from tagger.inference.predictor import Predictor, pick_device
-from tagger.model.network import SequenceTagger, build_network
+from tagger.model.network import build_network
 from tagger.schemes import convert_tags, is_plain, tags_of_types
 from tagger.training.evaluate import evaluate
 from tagger.training.loop import Epoch, Step, build_optimizer, fit, rate_factor
@@ -225,8 +225,8 @@ def _accelerator(device: torch.device, settings: TrainingConfig) -> Accelerator:
 
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
@@ -253,7 +253,9 @@ def _facts(
         "weights": num_weights,
         "head": config.model.head,
         "seed": config.training.seed,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"cpu, {torch.get_num_threads()} threads",
         "precision": precision,
         "trained tokens/s": round(sum(trained) / len(trained)),
         "torch": torch.__version__,

@@ -1,10 +1,10 @@
 """The run folder: what a training run leaves behind.
 
-    RUN/config.yaml      the resolved config
-    RUN/model/           the best epoch's model (see `inference/model_folder.py`)
-    RUN/metrics.jsonl    one line an epoch
-    RUN/report.json      the evaluation, as data; RUN/report.md, for people
-    RUN/tensorboard/     where asked for
+RUN/config.yaml      the resolved config
+RUN/model/           the best epoch's model (see `inference/model_folder.py`)
+RUN/metrics.jsonl    one line an epoch
+RUN/report.json      the evaluation, as data; RUN/report.md, for people
+RUN/tensorboard/     where asked for
 """
 
 import json

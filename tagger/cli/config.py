@@ -1,0 +1,18 @@
+"""`tagger config CONFIG`: validates a config and prints it resolved."""
+
+import argparse
+
+SUMMARY = "check a config and print it with every default filled in"
+DESCRIPTION = "Checks a config and prints it as YAML with every default filled in and every path absolute."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the verb's arguments."""
+    parser.add_argument("config", metavar="CONFIG", help="a YAML file; `tagger train --help` lists the settings")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the verb."""
+    from tagger.config_file import dump_config, load_config
+
+    print(dump_config(load_config(options.config, options.settings)), end="")

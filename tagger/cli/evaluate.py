@@ -1,0 +1,108 @@
+"""`tagger evaluate MODEL DATA...`: how good a model is on data with gold tags."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tagger.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from tagger.config import DataConfig
+    from tagger.sentence import Sentence
+
+SUMMARY = "say how good a model is on data with gold tags"
+DESCRIPTION = """\
+Tags DATA with MODEL, compares the tags with gold, and prints a report for each file:
+
+  tagger evaluate runs/pos test.conllu
+  tagger evaluate runs/ner a.conll b.conll --out reports
+
+The data are read as the model's training data were; --from, --tokens and --tags say otherwise."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the verb's arguments."""
+    parser.add_argument("model", metavar="MODEL", help="a run folder or a model folder")
+    parser.add_argument("data", metavar="DATA", nargs="+", type=Path, help="files with gold tags")
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        type=Path,
+        help="write report.json and report.md there; with several files, into FOLDER/NAME for each",
+    )
+    parser.add_argument(
+        "--from", dest="source_format", choices=("conll", "conllu", "jsonl"), help="default: as in training"
+    )
+    parser.add_argument("--tokens", metavar="WHERE", help="column or key of the tokens; default: as in training")
+    parser.add_argument("--tags", metavar="WHERE", help="column or key of the tags; default: as in training")
+    parser.add_argument("--scheme", help="how DATA spells spans; default: as in training")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads; default: torch's choice")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the verb."""
+    from tagger.cli.common import set_threads
+
+    set_threads(options.threads)
+    from tagger.evaluation.render import render_text
+    from tagger.inference.model_folder import load_model
+    from tagger.inference.predictor import pick_device, predictor_of
+    from tagger.training.evaluate import evaluate
+    from tagger.training.run_folder import write_report
+
+    names = [path.stem for path in options.data]
+    if options.out and len(set(names)) < len(names):
+        raise ConfigError("--out: two files have the same name, so their reports would overwrite each other")
+    saved = load_model(Path(options.model))
+    data = _describe(saved.config.data, options)
+    predictor = predictor_of(saved, device=pick_device(options.device, key="--device"))
+    for path, name in zip(options.data, names, strict=True):
+        sentences = _read(path, data, scheme=predictor.scheme)
+        report = evaluate(predictor, sentences, title=str(options.model), split=name)
+        print(render_text(report))
+        if options.out:
+            write_report(report, options.out if len(names) == 1 else options.out / name)
+            print(f"The report is in {options.out}", file=sys.stderr)
+
+
+def _describe(trained: "DataConfig", options: argparse.Namespace) -> "DataConfig":
+    """How DATA is to be read: as the training data were, but for what the options say."""
+    from typing import get_args
+
+    from tagger.cli.common import column_or_key
+    from tagger.config import DataConfig, SchemeName
+
+    data = trained
+    if options.source_format and options.source_format != trained.format:
+        data = DataConfig(format=options.source_format, scheme=trained.scheme)
+    if data.format == "hub":
+        raise ConfigError("--from: the model was trained on a Hub dataset: say what DATA is: conll, conllu or jsonl")
+    if options.scheme is not None:
+        if options.scheme not in get_args(SchemeName):
+            raise ConfigError(f"--scheme: expected one of {', '.join(get_args(SchemeName))}, got {options.scheme}")
+        data = replace(data, scheme=options.scheme)
+    if (data.scheme == "plain") != (trained.scheme == "plain"):
+        raise ConfigError(f"--scheme: the model's tags are {trained.scheme}, those of DATA {data.scheme}")
+    if options.tokens is not None:
+        data = replace(data, tokens=column_or_key(options.tokens, data.format))
+    if options.tags is not None:
+        data = replace(data, tags=column_or_key(options.tags, data.format))
+    return data
+
+
+def _read(path: Path, data: "DataConfig", *, scheme: str) -> "list[Sentence]":
+    """Sentences with gold tags, respelled in the model's scheme."""
+    from tagger.data.corpus import read_sentences
+    from tagger.schemes import convert_tags
+
+    sentences = list(read_sentences(path, data))
+    if not any(len(sentence) for sentence in sentences):
+        raise DataError(f"{path}: holds no sentence")
+    if data.scheme == scheme:
+        return sentences
+    return [
+        replace(sentence, tags=tuple(convert_tags(sentence.tags or (), data.scheme, scheme))) for sentence in sentences
+    ]

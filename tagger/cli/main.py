@@ -1,0 +1,112 @@
+"""The `tagger` command: finds the verb, runs it, and turns errors into one line and an exit code.
+
+Exit codes: 0 done; 2 usage or config; 65 bad data or model; 66 missing input; 70 a defect of tagger; 74 output
+cannot be written; 130 interrupted; 141 the reader of our output went away.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from tagger.cli import config, evaluate, predict, train
+from tagger.errors import ConfigError, TaggerError
+
+VERBS = {"train": train, "predict": predict, "evaluate": evaluate, "config": config}
+INTERRUPTED, BROKEN_PIPE, DEFECT = 130, 141, 70
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are ConfigErrors, so that they too are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises instead of printing the usage and leaving."""
+        raise ConfigError(f"{message} (see {self.prog} --help)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; imports neither torch nor datasets."""
+    from tagger import __version__
+
+    parser = _Parser(
+        prog="tagger",
+        description="Trains sequence taggers, tags text with them, and says how good they are.",
+        epilog="tagger VERB --help says more. Exit codes: 0 done, 2 usage or config, 65 bad data or model, 66 missing "
+        "input, 70 a defect of tagger, 74 output cannot be written, 130 interrupted.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tagger {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, module in VERBS.items():
+        verb = verbs.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.DESCRIPTION,
+            allow_abbrev=False,
+            add_help=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        help_action = train.SettingsHelp if module is train else "help"
+        verb.add_argument("-h", "--help", action=help_action, help="show this help and leave")
+        module.add_arguments(verb)
+        verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        verb.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: the words after `tagger`; those of this process by default.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        options, settings = _split_settings(words)
+        parsed = build_parser().parse_args(options)
+        if settings and parsed.verb not in ("train", "config"):
+            raise ConfigError(f"{settings[0]}: only train and config take settings")
+        parsed.settings = settings
+        parsed.run(parsed)
+        sys.stdout.flush()
+    except TaggerError as error:
+        if debug:
+            raise
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # What reads our output has seen enough; keep Python from complaining when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        if debug:
+            raise
+        return _fail(f"a defect of tagger: {type(error).__name__}: {error} (--debug shows the traceback)", DEFECT)
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    one_line = " ".join(message.split("\n"))
+    print(f"tagger: {one_line}", file=sys.stderr)
+    return code
+
+
+def _split_settings(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Takes the settings (`--section.key VALUE`, `--section.key=VALUE`) out of the command line."""
+    options: list[str] = []
+    settings: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        key, equals, _ = word.partition("=")
+        if not (key.startswith("--") and "." in key):
+            options.append(word)
+            continue
+        value = None if equals else next(rest, None)
+        settings += [word] if value is None else [word, value]
+    return options, settings

@@ -1,0 +1,118 @@
+"""Progress of training and prediction: a live bar on a terminal, plain lines elsewhere; always on standard error."""
+
+import time
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from tagger.training.loop import Epoch, Step
+from tagger.training.run import Event, Started
+
+_UPDATE_SECONDS = 0.1
+
+
+class TrainingProgress:
+    """Shows a training run as it happens.
+
+    Args:
+        stream: where to; a live bar if it is a terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._progress = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._num_epochs = 1
+        self._dev = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, event: Event) -> None:
+        """Shows one event of `train`."""
+        if isinstance(event, Started):
+            self._start(event)
+        elif isinstance(event, Step):
+            done = event.epoch - 1 + event.step / event.num_steps
+            state = f"loss {event.loss:.3f}{self._dev}  {event.tokens_per_second:,.0f} tokens/s"
+            self._update(epoch=event.epoch, done=done, state=state)
+        else:
+            self._end_epoch(event)
+
+    def _start(self, event: Started) -> None:
+        self._num_epochs = event.num_epochs
+        for split, counts in event.corpus.manifest.items():
+            line = f"{split:5}  {counts['sentences']:,} sentences, {counts['tokens']:,} tokens  {counts['source']}"
+            for name in ("empty_sentences", "illegal_transitions"):
+                line += f"; {counts[name]:,} {name.replace('_', ' ')}" if counts[name] else ""
+            self._console.print(line, markup=False)
+        scheme = "tags" if event.corpus.scheme == "plain" else "span types"
+        self._console.print(f"{scheme:5}  {', '.join(event.corpus.labels)}", markup=False)
+        self._console.print(f"model  {event.num_weights:,} weights on {event.device}, {event.precision}")
+        self._task = self._progress.add_task("", total=event.num_epochs, epoch=f"1/{event.num_epochs}", state="")
+
+    def _end_epoch(self, epoch: Epoch) -> None:
+        dev = "" if epoch.dev_score is None else f"  dev {100 * epoch.dev_score:.2f}"
+        best = " *" if epoch.is_best and epoch.dev_score is not None else ""
+        width = len(str(self._num_epochs))
+        self._console.print(
+            f"epoch {epoch.number:{width}}/{self._num_epochs}  loss {epoch.train_loss:.4f}{dev}{best}"
+            f"  {epoch.tokens_per_second:,.0f} tokens/s  {epoch.seconds:.1f} s"
+        )
+        self._dev = dev
+        state = f"loss {epoch.train_loss:.3f}{dev}  {epoch.tokens_per_second:,.0f} tokens/s"
+        self._update(epoch=min(epoch.number + 1, self._num_epochs), done=epoch.number, state=state)
+
+    def _update(self, *, epoch: int, done: float, state: str) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, completed=done, epoch=f"{epoch}/{self._num_epochs}", state=state)
+
+
+class PredictionProgress:
+    """Counts what is tagged, shows it on a terminal, and sums it up at the end.
+
+    Args:
+        stream: where to.
+        live: show a line that changes as it goes; for a terminal.
+    """
+
+    def __init__(self, stream: TextIO, *, live: bool) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._live = live and self._console.is_terminal
+        self._start = self._shown = time.perf_counter()
+        self.num_texts = self.num_tokens = 0
+
+    def add(self, num_tokens: int) -> None:
+        """Counts one text of `num_tokens` tokens."""
+        self.num_texts += 1
+        self.num_tokens += num_tokens
+        now = time.perf_counter()
+        if self._live and now - self._shown > _UPDATE_SECONDS:
+            self._shown = now
+            self._console.print(f"{self._line()}", end="\r")
+
+    def finish(self) -> None:
+        """Prints the sum."""
+        self._console.print(self._line())
+
+    def _line(self) -> str:
+        seconds = time.perf_counter() - self._start
+        return f"{self.num_tokens:,} tokens in {self.num_texts:,} texts, {self.num_tokens / seconds:,.0f} tokens/s"

@@ -1,0 +1,55 @@
+"""`tagger train CONFIG --out RUN`: trains a tagger, with progress on standard error and the report on standard output."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+SUMMARY = "train a tagger"
+DESCRIPTION = """\
+Trains the tagger that CONFIG describes and leaves it in RUN, with its metrics and its report:
+
+  tagger train configs/pos_sample.yaml --out runs/pos
+  tagger train configs/pos_ewt.yaml --out runs/ewt --data.train my/train.conllu --training.num_epochs 5
+
+Any setting of the config can be given as --section.key VALUE; they are listed below.
+Progress goes to standard error, the report to standard output."""
+
+
+class SettingsHelp(argparse.Action):
+    """The verb's --help: it documents every setting too."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str | None = None) -> None:  # noqa: A002 argparse's
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from tagger.config_file import config_parser
+
+        parser.print_help()
+        print("\nsettings:\n" + config_parser().format_help().partition("\n\n")[2])
+        parser.exit()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the verb's arguments."""
+    parser.add_argument("config", metavar="CONFIG", help="a YAML file")
+    parser.add_argument("--out", metavar="RUN", required=True, type=Path, help="the run folder to fill")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the verb."""
+    from tagger.config_file import load_config
+
+    config = load_config(options.config, options.settings)
+    # torch takes seconds to import: a wrong config is reported before that
+    from tagger.cli.progress import TrainingProgress
+    from tagger.evaluation.render import render_text
+    from tagger.training.run import train
+
+    with TrainingProgress(sys.stderr) as progress:
+        report = train(config, options.out, listener=progress.show)
+    print(render_text(report), end="")
+    print(f"The model and the report are in {options.out}", file=sys.stderr)
