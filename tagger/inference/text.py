@@ -31,226 +31,32 @@ _NEWLINE = re.compile("[\n\r\x0b\x0c\x85\u2028\u2029]")
 _LINE_END = re.compile("[^\\S\n\r\x0b\x0c\x85\u2028\u2029]*(?:[\n\r\x0b\x0c\x85\u2028\u2029]|\\Z)")
 
 # Words whose period belongs to them, in any case and as written. Left out: words that more often end a sentence
-# ("no.", "sat.", "mar.").
-_ABBREVIATIONS = [
-    "approx",
-    "apt",
-    "arr",
-    "arrv",
-    "assn",
-    "attn",
-    "ave",
-    "blvd",
-    "capt",
-    "cf",
-    "cmdr",
-    "col",
-    "conf",
-    "corp",
-    "dept",
-    "dr",
-    "esp",
-    "est",
-    "et",
-    "etc",
-    "ext",
-    "fig",
-    "ft",
-    "fwd",
-    "gov",
-    "inc",
-    "intl",
-    "jr",
-    "lb",
-    "lbs",
-    "lt",
-    "ltd",
-    "lv",
-    "maj",
-    "messrs",
-    "mgr",
-    "misc",
-    "mr",
-    "mrs",
-    "ms",
-    "mt",
-    "mtg",
-    "oz",
-    "pls",
-    "prof",
-    "ps",
-    "pvt",
-    "recd",
-    "rev",
-    "sen",
-    "sgt",
-    "sr",
-    "st",
-    "tel",
-    "univ",
-    "vol",
-    "vs",
-    "yrs",
-]
-_CASED_ABBREVIATIONS = [
-    "Adm",
-    "Apr",
-    "Aug",
-    "Bros",
-    "Co",
-    "Comm",
-    "Dec",
-    "Feb",
-    "Fri",
-    "Gen",
-    "Hon",
-    "Jan",
-    "Jul",
-    "Jun",
-    "La",
-    "Mon",
-    "Nov",
-    "Oct",
-    "Que",
-    "Rep",
-    "Reps",
-    "Sat",
-    "Sec",
-    "Sept",
-    "Sep",
-    "Sun",
-    "Thur",
-    "Thurs",
-    "Tue",
-    "Tues",
-    "Va",
-    "Wed",
-    "al",
-    "eg",
-    "ie",
-]
-_PREFIXES = [
-    "anti",
-    "arch",
-    "bi",
-    "co",
-    "counter",
-    "cross",
-    "ex",
-    "extra",
-    "hyper",
-    "infra",
-    "inter",
-    "intra",
-    "mega",
-    "micro",
-    "mid",
-    "mini",
-    "mis",
-    "multi",
-    "neo",
-    "non",
-    "over",
-    "post",
-    "pre",
-    "pro",
-    "proto",
-    "pseudo",
-    "psycho",
-    "quasi",
-    "re",
-    "semi",
-    "socio",
-    "sub",
-    "super",
-    "trans",
-    "tri",
-    "ultra",
-    "un",
-]
-_UNITS = [
-    "am",
-    "pm",
-    "a\\.m",
-    "p\\.m",
-    "k",
-    "m",
-    "b",
-    "mm",
-    "bn",
-    "cm",
-    "km",
-    "kg",
-    "mg",
-    "g",
-    "lb",
-    "lbs",
-    "oz",
-    "ft",
-    "sq",
-    "hz",
-    "khz",
-    "mhz",
-    "ghz",
-    "kb",
-    "mb",
-    "gb",
-    "tb",
-    "kw",
-    "mw",
-    "mph",
-    "min",
-    "mins",
-    "hr",
-    "hrs",
-    "sec",
-    "secs",
-    "yr",
-    "yrs",
-    "pt",
-    "pts",
-    "x",
-    "percent",
-    "hh",
-    "usd",
-    "eur",
-]
-_SUFFIXES = [
-    "com",
-    "org",
-    "net",
-    "edu",
-    "gov",
-    "mil",
-    "biz",
-    "info",
-    "co\\.uk",
-    "de",
-    "ca",
-    "doc",
-    "docx",
-    "xls",
-    "xlsx",
-    "ppt",
-    "pptx",
-    "pdf",
-    "html",
-    "htm",
-    "txt",
-    "jpg",
-    "jpeg",
-    "gif",
-    "png",
-    "zip",
-    "exe",
-    "mp3",
-    "csv",
-    "url",
-]
+# ("no.", "mar.").
+_ABBREVIATIONS = (
+    "approx apt arr arrv assn attn ave blvd capt cf cmdr col conf corp dept dr esp est et etc ext fig ft fwd gov "
+    "inc intl jr lb lbs lt ltd lv maj messrs mgr misc mr mrs ms mt mtg oz pls prof ps pvt recd rev sen sgt sr st "
+    "tel univ vol vs yrs"
+)
+_CASED_ABBREVIATIONS = (
+    "Adm Apr Aug Bros Co Comm Dec Feb Fri Gen Hon Jan Jul Jun La Mon Nov Oct Que Rep Reps Sat Sec Sept Sep Sun "
+    "Thur Thurs Tue Tues Va Wed al eg ie"
+)
+_PREFIXES = (
+    "anti arch bi co counter cross ex extra hyper infra inter intra mega micro mid mini mis multi neo non over "
+    "post pre pro proto pseudo psycho quasi re semi socio sub super trans tri ultra un"
+)
+_UNITS = (
+    r"am pm a\.m p\.m k m b mm bn cm km kg mg g lb lbs oz ft sq hz khz mhz ghz kb mb gb tb kw mw mph min mins hr "
+    r"hrs sec secs yr yrs pt pts x percent hh usd eur"
+)
+_SUFFIXES = (
+    r"com org net edu gov mil biz info co\.uk de ca doc docx xls xlsx ppt pptx pdf html htm txt jpg jpeg gif png "
+    r"zip exe mp3 csv url"
+)
 
 
-def _any_of(words: list[str]) -> str:
-    return "(?:" + "|".join(sorted(words, key=len, reverse=True)) + ")"
+def _any_of(words: str) -> str:
+    return "(?:" + "|".join(sorted(words.split(" "), key=len, reverse=True)) + ")"
 
 
 # One alternative per kind of token, the most special first; `\X` at the end takes whatever is left. Without the
@@ -302,7 +108,7 @@ _TOKEN = regex.compile(
 )
 
 _CLOSERS = frozenset(")]}\"'”’»›")
-_TERMINATOR = re.compile("[.!?…。！？｡؟۔\\u0964\\u0965]+")
+_TERMINATOR = re.compile("[.!?…。！？｡؟۔\u0964\u0965]+")
 # These end a sentence without a space behind them.
 _WIDE_TERMINATORS = frozenset("。！？｡")
 _WIDE_CLOSERS = frozenset("」』）】》〉”’")
