@@ -1,4 +1,4 @@
-"""The schema of a run as documented dataclasses; `config_file` reads it from YAML and checks it.
+"""The schema of a run as documented dataclasses; `config_file` reads it from YAML, `config_checks` checks it.
 
 A config has four sections: `data`, `features`, `model`, `training`. Every field below says what it means, its unit
 and its range; `tagger train --help` prints the same words. These dataclasses have no slots because jsonargparse
@@ -34,7 +34,8 @@ class DataConfig:
         name: hub: the dataset's id, such as `owner/name`.
         config: hub: the dataset's configuration.
         revision: hub: branch, tag or commit.
-        splits: hub: the dataset's name of our train, dev and test.
+        splits: hub: the dataset's name of our train, dev and test, dev and test only where there are such. Default:
+            {train: train, dev: validation, test: test}.
         labels: hub: the names of integer tags, as a list or a file (JSON list, JSON object name -> id, or one name
             a line), for datasets that hold bare integers.
         streaming: hub: read as it downloads instead of downloading first.

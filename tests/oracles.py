@@ -1,7 +1,9 @@
 """Slow, obvious versions of what the package does fast, written from the published descriptions alone."""
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise, product
 
 # type -> (correct, predicted, gold)
 TypeCounts = dict[str, tuple[int, int, int]]
@@ -50,6 +52,40 @@ def all_span_sets(length: int, labels: Sequence[str], start: int = 0) -> Iterato
         for label in labels:
             for rest in all_span_sets(length, labels, end):
                 yield [(start, end, label), *rest]
+
+
+def crf_path_scores(
+    emissions: Sequence[Sequence[float]],
+    *,
+    start: Sequence[float],
+    transitions: Sequence[Sequence[float]],
+    end: Sequence[float],
+) -> dict[tuple[int, ...], float]:
+    """The score of every tag sequence of one sentence under a linear-chain CRF (Lafferty et al., 2001)."""
+    scores = {}
+    for path in product(range(len(start)), repeat=len(emissions)):
+        emitted = sum(emission[tag] for emission, tag in zip(emissions, path, strict=True))
+        moved = sum(transitions[previous][current] for previous, current in pairwise(path))
+        scores[path] = start[path[0]] + emitted + moved + end[path[-1]]
+    return scores
+
+
+def crf_log_partition(scores: Mapping[tuple[int, ...], float]) -> float:
+    """The log of the summed exp(score) of every tag sequence."""
+    return math.log(math.fsum(math.exp(score) for score in scores.values()))
+
+
+def crf_marginals(scores: Mapping[tuple[int, ...], float], num_tags: int) -> list[list[float]]:
+    """For each token the probability of each tag: that of all sequences which have it there."""
+    log_partition = crf_log_partition(scores)
+    length = len(next(iter(scores)))
+    return [
+        [
+            math.fsum(math.exp(score - log_partition) for path, score in scores.items() if path[token] == tag)
+            for tag in range(num_tags)
+        ]
+        for token in range(length)
+    ]
 
 
 def _lines(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,18 @@
-"""Hypothesis strategies for what the package reads: span types, tags, corpora of gold and predicted tags."""
+"""Hypothesis strategies for what the package reads: span types, tags, corpora of gold and predicted tags.
+
+And random batches for the network.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
 from tagger.schemes import SCHEMES, spans_to_tags
 from tagger.sentence import Span
+
+if TYPE_CHECKING:
+    from tagger.data.batches import Batch
 
 SPAN_SCHEMES = tuple(SCHEMES)
 PLAIN_TAGS = ("NOUN", "VERB", "PRP$", "``", "|", "B-x", "O", "X_y")
@@ -69,3 +78,41 @@ def plain_corpora(draw: st.DrawFn, *, max_sentences: int = 5) -> Corpus:
     return [[gold for gold, _ in each] for each in sentences], [
         [predicted for _, predicted in each] for each in sentences
     ]
+
+
+def random_batch(
+    lengths: Sequence[int],
+    *,
+    num_words: int = 20,
+    num_characters: int = 15,
+    num_buckets: int = 30,
+    num_affixes: int = 3,
+    num_tags: int = 5,
+    num_forms: int = 12,
+) -> "Batch":
+    """Sentences of these lengths as `collate` would lay them out, drawn with torch's generator; form 0 is padding."""
+    import torch
+
+    from tagger.data.batches import Batch
+
+    sizes = torch.tensor(lengths)
+    mask = torch.arange(max(lengths)) < sizes[:, None]  # (B, T)
+    character_lengths = torch.randint(1, 8, (num_forms,))  # (U,)
+    character_lengths[0] = 0
+    longest = int(character_lengths.max())
+    characters = torch.randint(1, num_characters, (num_forms, longest))  # (U, C)
+    affixes = torch.randint(1, num_buckets + 1, (num_forms, num_affixes))  # (U, A)
+    affixes[0] = 0
+    word_of_form = torch.randint(1, num_words, (num_forms,))  # (U,)
+    word_of_form[0] = 0
+    forms = torch.randint(1, num_forms, mask.shape) * mask  # (B, T)
+    return Batch(
+        words=word_of_form[forms],
+        forms=forms,
+        characters=characters * (torch.arange(longest) < character_lengths[:, None]),
+        character_lengths=character_lengths,
+        affixes=affixes,
+        lengths=sizes,
+        tags=torch.randint(num_tags, mask.shape) * mask,
+        order=torch.arange(len(lengths)),
+    )

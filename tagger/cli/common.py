@@ -1,23 +1,92 @@
 """What several verbs share."""
 
-from tagger.errors import ConfigError
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from tagger.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from tagger.config import DataConfig
+
+_MAX_THREADS = 4096
 
 
 def set_threads(count: int) -> None:
     """Sets torch's CPU threads; 0 leaves torch's choice."""
+    if not 0 <= count <= _MAX_THREADS:
+        raise ConfigError(f"--threads: expected a number in [0, {_MAX_THREADS}], got {count}")
     import torch
 
-    if count < 0:
-        raise ConfigError(f"--threads: expected a number >= 0, got {count}")
     if count:
         torch.set_num_threads(count)
 
 
-def column_or_key(where: str | None, source_format: str) -> int | str | None:
-    """`3` -> column 3 where the format has columns, otherwise a key or a column's name."""
-    if where is None or source_format != "conll":
+def column_or_key(where: str, *, option: str, data: "DataConfig") -> int | str:
+    """What `--tokens` or `--tags` says: `3` -> column 3 where the format has columns, otherwise a key or a name.
+
+    Args:
+        where: the option's value.
+        option: the option, for messages.
+        data: how the data are to be read.
+
+    Raises:
+        ConfigError: a name where columns have none.
+    """
+    if data.format != "conll":
         return where
     try:
         return int(where)
     except ValueError:
-        return where
+        if data.header:
+            return where
+        raise ConfigError(f"{option}: expected a column number (from 1; -1 is the last), got {where!r}") from None
+
+
+def print_text(text: str) -> None:
+    """Prints text that ends its own lines, as UTF-8 whatever the locale, at once."""
+    with standard_output() as stream:
+        stream.write(text.encode("utf-8", "surrogateescape"))
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Standard output, flushed at the end.
+
+    Raises:
+        OutputError: it is closed, or takes no more (a full disk).
+        BrokenPipeError: what reads it has gone.
+    """
+    if sys.stdout is None:
+        raise OutputError("standard output: is closed")
+    try:
+        with writing("standard output"):
+            sys.stdout.flush()  # what was printed before comes first
+            try:
+                yield sys.stdout.buffer
+            finally:
+                sys.stdout.flush()  # what was written before an error is shown before it
+    except (BrokenPipeError, OutputError):
+        abandon_standard_output()
+        raise
+
+
+@contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Turns an OSError into an OutputError that names the output; a BrokenPipeError stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from error
+
+
+def abandon_standard_output() -> None:
+    """Drops what standard output could not take; Python would try again when it ends, and complain."""
+    with suppress(OSError, ValueError, AttributeError):  # no such stream, or one that is no file
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)

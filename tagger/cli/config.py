@@ -3,16 +3,23 @@
 import argparse
 
 SUMMARY = "check a config and print it with every default filled in"
-DESCRIPTION = "Checks a config and prints it as YAML with every default filled in and every path absolute."
+DESCRIPTION = """\
+Checks a config and prints it as YAML with every default filled in and every path absolute:
+
+  tagger config configs/pos_sample.yaml
+  tagger config configs/pos_sample.yaml --model.head crf
+
+Any setting can be given as --section.key VALUE; `tagger train --help` lists them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
-    parser.add_argument("config", metavar="CONFIG", help="a YAML file; `tagger train --help` lists the settings")
+    parser.add_argument("config", metavar="CONFIG", help="a YAML file")
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the verb."""
+    from tagger.cli.common import print_text
     from tagger.config_file import dump_config, load_config
 
-    print(dump_config(load_config(options.config, options.settings)), end="")
+    print_text(dump_config(load_config(options.config, options.settings)))

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the verb."""
-    from tagger.cli.common import set_threads
+    from tagger.cli.common import print_text, set_threads
 
     set_threads(options.threads)
     from tagger.evaluation.render import render_text
@@ -62,10 +62,11 @@ def run(options: argparse.Namespace) -> None:
     for path, name in zip(options.data, names, strict=True):
         sentences = _read(path, data, scheme=predictor.scheme)
         report = evaluate(predictor, sentences, title=str(options.model), split=name)
-        print(render_text(report))
+        print_text(render_text(report) + ("" if path is options.data[-1] else "\n"))
         if options.out:
-            write_report(report, options.out if len(names) == 1 else options.out / name)
-            print(f"The report is in {options.out}", file=sys.stderr)
+            folder = options.out if len(names) == 1 else options.out / name
+            write_report(report, folder)
+            print(f"The report is in {folder}", file=sys.stderr)
 
 
 def _describe(trained: "DataConfig", options: argparse.Namespace) -> "DataConfig":
@@ -86,10 +87,12 @@ def _describe(trained: "DataConfig", options: argparse.Namespace) -> "DataConfig
         data = replace(data, scheme=options.scheme)
     if (data.scheme == "plain") != (trained.scheme == "plain"):
         raise ConfigError(f"--scheme: the model's tags are {trained.scheme}, those of DATA {data.scheme}")
+    if options.tokens is not None and data.format == "conllu":
+        raise ConfigError("--tokens: has no effect on conllu data; leave it out")
     if options.tokens is not None:
-        data = replace(data, tokens=column_or_key(options.tokens, data.format))
+        data = replace(data, tokens=column_or_key(options.tokens, option="--tokens", data=data))
     if options.tags is not None:
-        data = replace(data, tags=column_or_key(options.tags, data.format))
+        data = replace(data, tags=column_or_key(options.tags, option="--tags", data=data))
     return data
 
 

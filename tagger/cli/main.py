@@ -5,12 +5,12 @@ cannot be written; 130 interrupted; 141 the reader of our output went away.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from tagger.cli import config, evaluate, predict, train
+from tagger.cli.common import abandon_standard_output, standard_output
 from tagger.errors import ConfigError, TaggerError
 
 VERBS = {"train": train, "predict": predict, "evaluate": evaluate, "config": config}
@@ -67,13 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        options, settings = _split_settings(words)
-        parsed = build_parser().parse_args(options)
-        if settings and parsed.verb not in ("train", "config"):
-            raise ConfigError(f"{settings[0]}: only train and config take settings")
-        parsed.settings = settings
-        parsed.run(parsed)
-        sys.stdout.flush()
+        _run(words)
     except TaggerError as error:
         if debug:
             raise
@@ -81,14 +75,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # What reads our output has seen enough; keep Python from complaining when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_standard_output()  # what reads our output has seen enough
         return BROKEN_PIPE
     except Exception as error:
         if debug:
             raise
         return _fail(f"a defect of tagger: {type(error).__name__}: {error} (--debug shows the traceback)", DEFECT)
     return 0
+
+
+def _run(words: Sequence[str]) -> None:
+    options, settings = _split_settings(words)
+    try:
+        parsed, unknown = build_parser().parse_known_args(options)
+    except SystemExit:  # --help or --version has been printed
+        with standard_output():
+            return
+    if unknown:
+        raise ConfigError(f"unrecognized arguments: {' '.join(unknown)} (see tagger {parsed.verb} --help)")
+    if settings and parsed.verb not in ("train", "config"):
+        raise ConfigError(f"{settings[0]}: only train and config take settings")
+    parsed.settings = settings
+    parsed.run(parsed)
 
 
 def _fail(message: str, code: int) -> int:
@@ -104,9 +112,15 @@ def _split_settings(words: Sequence[str]) -> tuple[list[str], list[str]]:
     rest = iter(words)
     for word in rest:
         key, equals, _ = word.partition("=")
-        if not (key.startswith("--") and "." in key):
+        if word == "--":
+            options += [word, *rest]
+        elif not (key.startswith("--") and "." in key):
             options.append(word)
-            continue
-        value = None if equals else next(rest, None)
-        settings += [word] if value is None else [word, value]
+        elif equals:
+            settings.append(word)
+        else:
+            value = next(rest, "--")
+            if value.startswith("--"):
+                raise ConfigError(f"{key}: needs a value")
+            settings += [key, value]
     return options, settings

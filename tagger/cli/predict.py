@@ -1,13 +1,15 @@
 """`tagger predict MODEL [INPUT]`: tags a file or standard input, in constant memory, writing as it goes."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from tagger.errors import OutputError
+from tagger.errors import ConfigError, MissingInputError
 
 if TYPE_CHECKING:
     from tagger.inference.predictor import Predictor
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source_format",
         choices=("raw", "conll", "conllu", "jsonl"),
-        help="what the input is; default: by its suffix (.conll, .conllu, .jsonl), else raw",
+        help="what the input is; default: by its suffix (.conll, .conllu, .jsonl, each also with .gz), else raw",
     )
     parser.add_argument(
         "--to",
@@ -58,25 +60,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Runs the verb."""
     source = None if options.input == "-" else Path(options.input)
-    source_format = options.source_format or _BY_SUFFIX.get(source.suffix if source else "", "raw")
+    source_format = options.source_format or _format_of(source)
+    if options.tokens is not None and source_format in ("raw", "conllu"):
+        raise ConfigError(f"--tokens: has no effect on {source_format} input; leave it out")
     from tagger.cli.common import set_threads
 
     set_threads(options.threads)
     from tagger.cli.progress import PredictionProgress
     from tagger.data.columns import format_conll
     from tagger.data.rows import format_jsonl
-    from tagger.inference.predictor import load
+    from tagger.inference.model_folder import load_model
+    from tagger.inference.predictor import pick_device, predictor_of
 
-    predictor = load(options.model, device=options.device)
-    predictions = _predict(predictor, source or sys.stdin.buffer, source_format=source_format, tokens=options.tokens)
+    device = pick_device(options.device, key="--device")
+    predictor = predictor_of(load_model(Path(options.model)), device=device)
+    opened = source or _open_input(source_format, quiet=options.quiet)
+    predictions = _predict(predictor, opened, source_format=source_format, tokens=options.tokens)
     write: Callable[[Prediction], str] = format_conll if options.target_format == "conll" else format_jsonl
+    # No live line where the answers, or what a pager shows of them, may stand on the same terminal.
     progress = PredictionProgress(sys.stderr, live=options.output is not None and not options.quiet)
-    with _open_output(options.output) as stream:
+    interactive = not isinstance(opened, Path) and opened.isatty()
+    with _open_output(options.output) as stream, progress:
         for prediction in predictions:
             stream.write(write(prediction).encode("utf-8"))
+            if interactive:
+                stream.flush()
             progress.add(len(prediction))
     if not options.quiet:
         progress.finish()
+
+
+def _format_of(source: Path | None) -> str:
+    """The format that a file's suffix tells."""
+    if source is None:
+        return "raw"
+    name = source.name.lower().removesuffix(".gz")
+    return _BY_SUFFIX.get(Path(name).suffix, "raw")
+
+
+def _open_input(source_format: str, *, quiet: bool) -> BinaryIO:
+    """Standard input; a terminal is told that it is waited for."""
+    if sys.stdin is None:
+        raise MissingInputError("standard input: is closed")
+    if sys.stdin.isatty() and not quiet:
+        name = "raw text" if source_format == "raw" else source_format
+        print(f"reading {name} from standard input, Ctrl-D ends", file=sys.stderr)
+    return sys.stdin.buffer
 
 
 def _predict(
@@ -88,23 +117,38 @@ def _predict(
     from tagger.data.lines import read_lines
 
     if source_format == "raw":
-        return predictor.predict_text_stream(line for _, line in read_lines(source))
-    data = DataConfig(format=source_format, tokens=column_or_key(tokens, source_format))  # type: ignore[arg-type]
+        lines = (line for _, line in read_lines(source))
+        interactive = not isinstance(source, Path) and source.isatty()
+        if interactive:
+            return (predictor.predict_text(line) for line in lines)  # who types a line waits for its answer
+        return predictor.predict_text_stream(lines)
+    data = DataConfig(format=source_format)  # type: ignore[arg-type]
+    if tokens is not None:
+        data = replace(data, tokens=column_or_key(tokens, option="--tokens", data=data))
     return predictor.predict_stream(sentence.tokens for sentence in read_sentences(source, data, tagged=False))
 
 
 @contextmanager
 def _open_output(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears under its name when it is complete."""
+    from tagger.cli.common import standard_output, writing
+
     if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with standard_output() as stream:
+            yield stream
         return
-    aside = path.with_name(f"{path.name}.part")
-    try:
-        stream = aside.open("wb")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
-    with stream:
-        yield stream
-    aside.rename(path)
+    with writing(str(path)):
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:  # a pipe or a device: it must stay where it is
+                yield stream
+            return
+        target = path.resolve()  # a link stays, and its file is replaced
+        aside = target.with_name(f"{target.name}.part")
+        with aside.open("wb") as stream:
+            try:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                aside.replace(target)
+            finally:
+                aside.unlink(missing_ok=True)

@@ -2,15 +2,21 @@
 
 import time
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tagger.training.loop import Epoch, Step
-from tagger.training.run import Event, Started
+if TYPE_CHECKING:
+    from tagger.training.loop import Epoch
+    from tagger.training.run import Event, Started
 
 _UPDATE_SECONDS = 0.1
+
+
+def _console(stream: TextIO) -> Console:
+    # What is printed holds paths and tags: rich must not take `[x]` or `:x:` in them for its own.
+    return Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class TrainingProgress:
@@ -21,7 +27,7 @@ class TrainingProgress:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._console = _console(stream)
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
@@ -46,8 +52,12 @@ class TrainingProgress:
     ) -> None:
         self._progress.stop()
 
-    def show(self, event: Event) -> None:
+    def show(self, event: "Event") -> None:
         """Shows one event of `train`."""
+        # here, so that predict, which has no use for them, does not import the rooms of training
+        from tagger.training.loop import Step
+        from tagger.training.run import Started
+
         if isinstance(event, Started):
             self._start(event)
         elif isinstance(event, Step):
@@ -57,19 +67,19 @@ class TrainingProgress:
         else:
             self._end_epoch(event)
 
-    def _start(self, event: Started) -> None:
+    def _start(self, event: "Started") -> None:
         self._num_epochs = event.num_epochs
         for split, counts in event.corpus.manifest.items():
             line = f"{split:5}  {counts['sentences']:,} sentences, {counts['tokens']:,} tokens  {counts['source']}"
             for name in ("empty_sentences", "illegal_transitions"):
                 line += f"; {counts[name]:,} {name.replace('_', ' ')}" if counts[name] else ""
-            self._console.print(line, markup=False)
+            self._console.print(line)
         scheme = "tags" if event.corpus.scheme == "plain" else "span types"
-        self._console.print(f"{scheme:5}  {', '.join(event.corpus.labels)}", markup=False)
+        self._console.print(f"{scheme:5}  {', '.join(event.corpus.labels)}")
         self._console.print(f"model  {event.num_weights:,} weights on {event.device}, {event.precision}")
         self._task = self._progress.add_task("", total=event.num_epochs, epoch=f"1/{event.num_epochs}", state="")
 
-    def _end_epoch(self, epoch: Epoch) -> None:
+    def _end_epoch(self, epoch: "Epoch") -> None:
         dev = "" if epoch.dev_score is None else f"  dev {100 * epoch.dev_score:.2f}"
         best = " *" if epoch.is_best and epoch.dev_score is not None else ""
         width = len(str(self._num_epochs))
@@ -91,23 +101,41 @@ class PredictionProgress:
 
     Args:
         stream: where to.
-        live: show a line that changes as it goes; for a terminal.
+        live: show a line that changes as it goes, if the stream is a terminal; not where the answers appear there too.
     """
 
     def __init__(self, stream: TextIO, *, live: bool) -> None:
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._console = _console(stream)
         self._live = live and self._console.is_terminal
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
         self._start = self._shown = time.perf_counter()
         self.num_texts = self.num_tokens = 0
+        self._task = self._progress.add_task(self._line(), total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
 
     def add(self, num_tokens: int) -> None:
         """Counts one text of `num_tokens` tokens."""
         self.num_texts += 1
         self.num_tokens += num_tokens
+        if not self._live:
+            return
         now = time.perf_counter()
-        if self._live and now - self._shown > _UPDATE_SECONDS:
+        if now - self._shown > _UPDATE_SECONDS:
             self._shown = now
-            self._console.print(f"{self._line()}", end="\r")
+            self._progress.update(self._task, description=self._line())
 
     def finish(self) -> None:
         """Prints the sum."""

@@ -1,12 +1,8 @@
-"""`tagger train CONFIG --out RUN`: trains a tagger, with progress on standard error and the report on standard output."""
+"""`tagger train CONFIG --out RUN`: trains a tagger; progress goes to standard error, the report to standard output."""
 
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 SUMMARY = "train a tagger"
 DESCRIPTION = """\
@@ -26,11 +22,22 @@ class SettingsHelp(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from tagger.config_file import config_parser
-
-        parser.print_help()
-        print("\nsettings:\n" + config_parser().format_help().partition("\n\n")[2])
+        """Prints the verb's own help and that of the settings, and leaves."""
+        print(f"{parser.format_help()}\nsettings:\n{_settings_help()}")
         parser.exit()
+
+
+def _settings_help() -> str:
+    from tagger.config_file import config_parser
+
+    parser = config_parser()
+    names = [action.dest for action in parser._actions]
+    for action in parser._actions:
+        if any(name.startswith(f"{action.dest}.") for name in names):
+            action.help = argparse.SUPPRESS  # jsonargparse takes whole sections from files; we do not
+        # jsonargparse's `--key+`, which appends to a list, is none of ours either
+        action.option_strings = [word for word in action.option_strings if not word.endswith("+")]
+    return parser.format_help().partition("\n\n")[2]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,11 +52,12 @@ def run(options: argparse.Namespace) -> None:
 
     config = load_config(options.config, options.settings)
     # torch takes seconds to import: a wrong config is reported before that
+    from tagger.cli.common import print_text
     from tagger.cli.progress import TrainingProgress
     from tagger.evaluation.render import render_text
     from tagger.training.run import train
 
     with TrainingProgress(sys.stderr) as progress:
         report = train(config, options.out, listener=progress.show)
-    print(render_text(report), end="")
+    print_text(render_text(report))
     print(f"The model and the report are in {options.out}", file=sys.stderr)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tagger.data.lines import BLANKS, Source, read_lines, source_name
+from tagger.data.lines import TagChecker as TagChecker
 from tagger.errors import ConfigError, DataError
-from tagger.schemes import OUTSIDE, is_plain, split_tag
+from tagger.schemes import OUTSIDE, is_plain
 from tagger.sentence import Prediction, Sentence
 
 DOCSTART = "-DOCSTART-"
@@ -22,35 +23,6 @@ _CONLLU_COLUMNS = 10
 _CONLLU_FIELDS = {"UPOS": 3, "XPOS": 4}
 _CONLLU_SKIPPED_ID = re.compile(r"[1-9][0-9]*-[1-9][0-9]*|[0-9]+\.[1-9][0-9]*")
 _UNSPECIFIED = "_"
-
-
-@dataclass(slots=True)
-class TagChecker:
-    """Checks tags against a scheme, each distinct tag once.
-
-    Attributes:
-        scheme: name of the scheme.
-    """
-
-    scheme: str
-    _known: set[str]
-
-    def __init__(self, scheme: str) -> None:
-        self.scheme = scheme
-        self._known = set()
-
-    def check(self, tag: str, where: str) -> None:
-        """Raises DataError at `where` if the tag is blank or none of the scheme's."""
-        if tag in self._known:
-            return
-        if not tag.strip(BLANKS):
-            raise DataError(f"{where}: empty tag")
-        if not is_plain(self.scheme):
-            try:
-                split_tag(tag, self.scheme)
-            except ValueError as error:
-                raise DataError(f"{where}: {error}") from None
-        self._known.add(tag)
 
 
 def read_conll(
@@ -86,6 +58,16 @@ def read_conll(
         MissingInputError: there is no such file.
         DataError: a line that does not fit, with its `path:line`.
     """
+    _check_settings(tokens=tokens, tags=tags, delimiter=delimiter, header=header, comments=comments)
+    reader = _ColumnReader(
+        name=source_name(source), tokens=tokens, tags=tags, checker=TagChecker(scheme=scheme), delimiter=delimiter
+    )
+    return _read_columns(read_lines(source), reader=reader, header=header, comments=comments)
+
+
+def _check_settings(
+    *, tokens: int | str, tags: int | str | None, delimiter: str, header: bool, comments: str | None
+) -> None:
     if delimiter not in ("auto", "tab", "space"):
         raise ConfigError(f"delimiter: expected auto, tab or space, found {delimiter!r}")
     for key, column in (("tokens", tokens), ("tags", tags)):
@@ -95,10 +77,6 @@ def read_conll(
             raise ConfigError(f"{key}: the column name {column!r} needs a header (header: true), or give a number")
     if comments == "":
         raise ConfigError("comments: an empty prefix would skip every line")
-    reader = _ColumnReader(
-        name=source_name(source), tokens=tokens, tags=tags, checker=TagChecker(scheme), delimiter=delimiter
-    )
-    return _read_columns(read_lines(source), reader=reader, header=header, comments=comments)
 
 
 def _read_columns(
@@ -151,8 +129,7 @@ class _ColumnReader:
         )
 
     def read_header(self, line: str, number: int) -> None:
-        names = self._split(line)
-        self._fix_columns(names, number, names)
+        self._fix_columns(names := self._split(line), number, names)
 
     def read_row(self, line: str, number: int) -> tuple[str, str | None]:
         cells = self._split(line)
@@ -225,7 +202,7 @@ def read_conllu(source: Source, *, tags: str | None = "UPOS", scheme: str = "pla
         DataError: a line that does not fit, with its `path:line`.
     """
     name = source_name(source)
-    checker = TagChecker(scheme)
+    checker = TagChecker(scheme=scheme)
     words: list[str] = []
     found: list[str] = []
     start = 0

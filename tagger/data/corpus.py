@@ -1,6 +1,7 @@
 """The data section of a config -> Corpus: its splits, where they came from, and what was counted in them."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import BinaryIO
 
 from tagger.config import DataConfig
 from tagger.data.columns import read_conll, read_conllu
+from tagger.data.lines import read_lines
 from tagger.data.rows import read_jsonl
 from tagger.errors import DataError
 from tagger.schemes import illegal_transitions, is_plain, split_tag
@@ -26,7 +28,8 @@ class Corpus:
         test: the sentences to report on; may be empty.
         labels: span schemes: the span types of train, in alphabetical order; plain: its tags.
         scheme: how the tags spell spans.
-        manifest: for each split, what was read: source, SHA-256 or commit, sentences, tokens, illegal transitions.
+        manifest: for each split, what was read: source, SHA-256 (of a file) or commit (of a dataset), and how
+            many sentences, tokens, empty sentences and illegal transitions.
     """
 
     train: Sequence[Sentence]
@@ -45,24 +48,33 @@ def load_corpus(data: DataConfig) -> Corpus:
 
     Raises:
         MissingInputError: a file or dataset that is not there.
-        DataError: data that is not as declared, a split that holds no sentence, or a train split without words.
+        DataError: data that is not as declared, a split that holds no sentence, or a train split without any span.
     """
     if data.format == "hub":
         splits, origins = _load_hub_splits(data)
     else:
         paths = {"train": data.train, "dev": data.dev, "test": data.test}
         named = {split: Path(path) for split, path in paths.items() if path}
-        splits = {split: list(read_sentences(path, data)) for split, path in named.items()}
-        origins = {split: {"source": str(path), "sha256": _sha256(path)} for split, path in named.items()}
+        splits = {split: _read_split(path, data) for split, path in named.items()}
+        origins = {split: {"source": str(path), **_hash(path)} for split, path in named.items()}
     for split, sentences in splits.items():
         if not any(len(sentence) for sentence in sentences):
-            raise DataError(f"{origins[split]['source']}: holds no sentence")
+            raise DataError(
+                f"{origins[split]['source']}: holds no sentence, but data.{split} needs one (format {data.format})"
+            )
+    labels = _labels(splits["train"], data.scheme)
+    if not labels:
+        path = None if data.format == "hub" else Path(str(data.train))
+        raise DataError(
+            f"{origins['train']['source']}: every tag is O, so there is nothing to learn; are the tags elsewhere?"
+            f"{_tag_places(path, data)}"
+        )
     manifest = {split: {**origins[split], **_count(splits[split], data.scheme)} for split in splits}
     return Corpus(
         train=splits["train"],
         dev=splits.get("dev", _NO_SPLIT),
         test=splits.get("test", _NO_SPLIT),
-        labels=_labels(splits["train"], data.scheme),
+        labels=labels,
         scheme=data.scheme,
         manifest=manifest,
     )
@@ -94,10 +106,45 @@ def read_sentences(source: Path | BinaryIO, data: DataConfig, *, tagged: bool = 
     )
 
 
+def _read_split(path: Path, data: DataConfig) -> list[Sentence]:
+    try:
+        return list(read_sentences(path, data))
+    except DataError as error:
+        places = _tag_places(path, data)
+        if not places:
+            raise
+        raise DataError(f"{error}{places}") from error
+
+
+def _tag_places(path: Path | None, data: DataConfig) -> str:
+    """Where a file's tags can be; nothing if the file cannot be read even without tags."""
+    if path is None or not path.is_file():
+        return ""
+    try:
+        untagged = [sentence for sentence in read_sentences(path, data, tagged=False) if len(sentence)]
+        lines = dict(read_lines(path))
+    except (DataError, OSError):
+        return ""
+    if not untagged:
+        return ""
+    if data.format == "conllu":
+        misc = {item for line in lines.values() for cell in line.split("\t")[9:] for item in cell.split("|")}
+        keys = {item.partition("=")[0] for item in misc if "=" in item}
+        return f"; data.tags can be UPOS, XPOS or a key of MISC ({', '.join(sorted(keys)) or 'there is none'})"
+    number = int(str(untagged[0].source).rpartition(":")[2])
+    line = lines[number]
+    if data.format == "jsonl":
+        return f"; the keys of line {number} are {', '.join(json.loads(line))}"
+    is_tabbed = "\t" in line and data.delimiter != "space"
+    cells = line.split("\t") if is_tabbed else [cell for cell in line.replace("\t", " ").split(" ") if cell]
+    columns = ", ".join(f"{column} = {cell}" for column, cell in enumerate(cells, start=1))
+    return f"; the columns of line {number} are {columns}"
+
+
 def _load_hub_splits(data: DataConfig) -> tuple[dict[str, list[Sentence]], dict[str, dict[str, str]]]:
     from tagger.data.hub import load_hub
 
-    names = data.splits or {"train": "train", "dev": "validation", "test": "test"}
+    names = data.splits if data.splits is not None else {"train": "train", "dev": "validation", "test": "test"}
     labels = Path(data.labels) if isinstance(data.labels, str) else data.labels
     loaded = load_hub(
         str(data.name),
@@ -133,9 +180,12 @@ def _labels(sentences: Sequence[Sentence], scheme: str) -> tuple[str, ...]:
     return tuple(sorted({split_tag(tag, scheme)[1] for tag in tags if tag != "O"}))
 
 
-def _sha256(path: Path) -> str:
+def _hash(path: Path) -> dict[str, str]:
+    """The SHA-256 of a file; nothing of a pipe, which can be read only once."""
+    if not path.is_file():
+        return {}
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest()
+    return {"sha256": digest.hexdigest()}

@@ -1,4 +1,4 @@
-"""Strict line reading: UTF-8, one line at a time, every error with its `path:line`.
+"""What the readers of text files share: strict lines and checked tags, every error with its `path:line`.
 
 Lines end at `\\n` alone. `str.splitlines` and text-mode files also break at U+2028, U+0085 or a lone CR, which shifts
 every line number after it and cuts tokens that hold such a character.
@@ -8,10 +8,12 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from tagger.errors import DataError, MissingInputError
+from tagger.schemes import is_plain, split_tag
 
 Source = Path | BinaryIO
 
@@ -51,6 +53,31 @@ def read_lines(source: Source) -> Iterator[tuple[int, str]]:
         while raw := _read_line(stream, name, number + 1):
             number += 1
             yield number, _decode_line(raw, f"{name}:{number}", number == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class TagChecker:
+    """Checks tags against a scheme, each distinct tag once.
+
+    Attributes:
+        scheme: name of the scheme.
+    """
+
+    scheme: str
+    _known: set[str] = field(default_factory=set, init=False)
+
+    def check(self, tag: str, where: str) -> None:
+        """Raises DataError at `where` if the tag is blank or none of the scheme's."""
+        if tag in self._known:
+            return
+        if not tag.strip(BLANKS):
+            raise DataError(f"{where}: empty tag")
+        if not is_plain(self.scheme):
+            try:
+                split_tag(tag, self.scheme)
+            except ValueError as error:
+                raise DataError(f"{where}: {error}") from None
+        self._known.add(tag)
 
 
 @contextmanager

@@ -8,8 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from tagger.data.columns import TagChecker
-from tagger.data.lines import BLANKS, Source, read_lines, source_name
+from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name
 from tagger.errors import DataError
 from tagger.sentence import Prediction, Sentence
 
@@ -38,7 +37,7 @@ def read_jsonl(
         DataError: a line that does not fit, with its `path:line`.
     """
     name = source_name(source)
-    checker = TagChecker(scheme)
+    checker = TagChecker(scheme=scheme)
     for number, line in read_lines(source):
         if not line.strip(BLANKS):
             continue

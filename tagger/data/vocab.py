@@ -187,7 +187,7 @@ class FormTable:
     def rows(self, sentences: Iterable[Sequence[str]]) -> list[Ids]:
         """Looks up sentences of tokens, learning the forms that are new.
 
-        The rows hold until the next call: where `max_forms` would be passed, the table starts afresh first.
+        The rows hold until the next call: where more than `max_forms` are remembered, the table starts afresh first.
 
         Returns:
             For each sentence, an array (T,) of rows, to be given to `gather`.

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tagger.evaluation.counts import Counts, Ratio, SpanScores, TagScores
 from tagger.evaluation.report import CurvePoint, Fact, Report
-from tagger.evaluation.scores import Counts, Ratio, SpanScores, TagScores
 
 UNDEFINED = "-"
 _BARS = "▁▂▃▄▅▆▇█"

@@ -15,7 +15,8 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from tagger.errors import DataError
-from tagger.evaluation.scores import Counts, Ratio, SpanScores, TagScores, audit_with_seqeval, score
+from tagger.evaluation.counts import Counts, Ratio, SpanScores, TagScores
+from tagger.evaluation.scores import audit_with_seqeval, score
 from tagger.schemes import get_scheme, is_plain
 from tagger.sentence import Prediction, Sentence
 

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tagger.config_file import dump_config, load_config
 from tagger.data.vocab import Vocabulary
 from tagger.errors import ConfigError, MissingInputError, ModelError, OutputError
 from tagger.model.network import SequenceTagger, Sizes, build_network
+from tagger.schemes import is_plain, tags_to_spans
 
 FORMAT = 1
 _WEIGHTS, _CONFIG, _VOCABULARY, _MANIFEST = "model.safetensors", "config.yaml", "vocabulary.json", "manifest.json"
@@ -75,7 +76,7 @@ def save_model(
         facts: what else to keep in the manifest, as JSON.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or holds something that is no model; an older model stays as it was.
     """
     from safetensors.torch import save
 
@@ -88,18 +89,18 @@ def save_model(
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     contents[_MANIFEST] = _to_json({"format": FORMAT, "sha256": hashes, **facts})
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     try:
+        if folder.exists() and not (folder / _MANIFEST).is_file():
+            raise OutputError(f"{folder}: is there already and is no model; it is not overwritten")
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         for name, content in contents.items():
             write_synced(aside / name, content)
-        if folder.exists():
-            folder.rename(old)
-        aside.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _put_in_place(aside, folder)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def load_model(folder: Path) -> SavedModel:
@@ -115,7 +116,9 @@ def load_model(folder: Path) -> SavedModel:
     folder = _find(folder)
     manifest = _read_json(folder / _MANIFEST)
     version = manifest.get("format")
-    if not isinstance(version, int) or not 1 <= version <= FORMAT:
+    if not isinstance(version, int):
+        raise ModelError(f"{folder / _MANIFEST}: not the manifest of a model: it names no format")
+    if not 1 <= version <= FORMAT:
         raise ModelError(f"{folder / _MANIFEST}: format {version!r}; this tagger reads formats 1 to {FORMAT}: upgrade")
     hashes = manifest.get("sha256")
     if not isinstance(hashes, dict) or set(hashes) != set(_HASHED):
@@ -126,6 +129,7 @@ def load_model(folder: Path) -> SavedModel:
         config = load_config(folder / _CONFIG)
     except ConfigError as error:
         raise ModelError(f"{error}; was it saved by another version of tagger?") from error
+    _check_vocabulary(vocabulary, config, where=folder / _VOCABULARY)
     network = build_network(config.features, config.model, sizes_of(vocabulary))
     _load_weights(network, contents[_WEIGHTS], where=folder / _WEIGHTS)
     network.eval()
@@ -133,19 +137,53 @@ def load_model(folder: Path) -> SavedModel:
 
 
 def write_synced(path: Path, content: bytes) -> None:
-    """Writes a file and waits until it is on the disk; raises OSError."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Writes a file aside, waits until it is on the disk, and puts it in an older one's place; raises OSError."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        aside.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    _sync_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Waits until the folder's list of names is on the disk, where the system lets folders be opened."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _find(folder: Path) -> Path:
-    if (folder / _MANIFEST).is_file():
-        return folder
-    if (folder / "model" / _MANIFEST).is_file():
-        return folder / "model"
-    if not folder.exists():
+    try:
+        if (folder / _MANIFEST).is_file():
+            return folder
+        if (folder / "model" / _MANIFEST).is_file():
+            return folder / "model"
+        exists = folder.exists()
+    except OSError as error:
+        raise MissingInputError(f"{folder}: cannot be read: {error.strerror}") from error
+    if not exists:
         raise MissingInputError(f"{folder}: no such model folder or run folder")
     if not folder.is_dir():
         raise ModelError(f"{folder}: a model is a folder, this is a file")
@@ -182,18 +220,32 @@ def _parse_vocabulary(path: Path, content: bytes) -> Vocabulary:
         lists: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
-        vocabulary = Vocabulary(**lists)
-    except (ValueError, TypeError, AttributeError) as error:
+        return Vocabulary(**lists)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: not a vocabulary: {error}") from error
-    for item in fields(Vocabulary):
-        value = getattr(vocabulary, item.name)
-        expected = {"words": str, "characters": str, "tags": str, "prefixes": int, "suffixes": int}.get(item.name)
-        ok = isinstance(value, int) if expected is None else isinstance(value, tuple)
-        if expected is not None and ok:
-            ok = all(isinstance(entry, expected) for entry in value)
-        if not ok:
-            raise ModelError(f"{path}: {item.name}: not what a vocabulary holds there")
-    return vocabulary
+
+
+def _check_vocabulary(vocabulary: Vocabulary, config: Config, *, where: Path) -> None:
+    for name in ("words", "characters", "tags", "prefixes", "suffixes"):
+        value, kind = getattr(vocabulary, name), int if name.endswith("fixes") else str
+        if not isinstance(value, tuple) or not all(type(entry) is kind for entry in value):
+            raise ModelError(f"{where}: {name}: expected a list of {'numbers' if kind is int else 'strings'}")
+    for name, lowest in (("num_train_words", 0), ("max_length", 1), ("num_buckets", 1)):
+        value = getattr(vocabulary, name)
+        if type(value) is not int or value < lowest:
+            raise ModelError(f"{where}: {name}: expected a number >= {lowest}")
+    for name in ("lowercase", "shape"):
+        if not isinstance(getattr(vocabulary, name), bool):
+            raise ModelError(f"{where}: {name}: expected true or false")
+    if vocabulary.num_buckets != config.features.affixes.num_buckets:
+        raise ModelError(f"{where}: num_buckets: not the number that {_CONFIG} names")
+    if not vocabulary.tags:
+        raise ModelError(f"{where}: tags: there are none")
+    if not is_plain(config.data.scheme):
+        try:
+            tags_to_spans(vocabulary.tags, config.model.encoding)
+        except ValueError as error:
+            raise ModelError(f"{where}: tags: {error}") from error
 
 
 def _load_weights(network: SequenceTagger, content: bytes, *, where: Path) -> None:
@@ -202,7 +254,7 @@ def _load_weights(network: SequenceTagger, content: bytes, *, where: Path) -> No
 
     try:
         weights = load(content)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{where}: not a safetensors file: {error}") from error
     expected = network.state_dict()
     if set(weights) != set(expected):

@@ -1,8 +1,10 @@
 """Predictor: sentences in, Predictions out, in input order."""
 
+import functools
 import math
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import overload
@@ -15,7 +17,7 @@ from tagger.errors import ConfigError
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.text import split_text
 from tagger.model.network import SequenceTagger
-from tagger.schemes import convert_tags, is_plain, tags_to_spans
+from tagger.schemes import OUTSIDE, convert_tags, is_plain, split_tag, tags_of_types, tags_to_spans
 from tagger.sentence import Prediction, Span
 
 WINDOW = 2048  # sentences looked at together, so that batches hold sentences of like length
@@ -65,7 +67,7 @@ def pick_device(name: str, *, key: str = "device") -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         device = torch.device("meta")
-    if device.type not in ("cpu", "cuda"):
+    if name != "cpu" and device.type != "cuda":
         raise ConfigError(f"{key}: no device {name!r}: one of auto, cpu, cuda, cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"{key}: {name}: there are {torch.cuda.device_count()} CUDA devices here; try cpu or auto")
@@ -74,6 +76,8 @@ def pick_device(name: str, *, key: str = "device") -> torch.device:
 
 class Predictor:
     """Tags sentences with a trained network, in float32: a sentence's tags do not depend on its company.
+
+    Several threads may share one.
 
     Args:
         network: the trained network.
@@ -98,14 +102,21 @@ class Predictor:
         self.device = device
         self._encoding = scheme if is_plain(scheme) else encoding
         self._table = FormTable(vocabulary, max_forms=MAX_FORMS)
+        self._lock = threading.Lock()  # held wherever the table is in use
+
+    def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[SequenceTagger, Vocabulary]]:
+        # Pickling (for other processes) and copying leave out the lock, and the forms met so far.
+        encoding = self._encoding
+        make = functools.partial(Predictor, scheme=self.scheme, encoding=encoding, device=self.device)
+        return make, (self.network, self.vocabulary)
 
     @property
     def tags(self) -> tuple[str, ...]:
         """Every tag an answer can hold, in the data's own scheme."""
         if is_plain(self.scheme):
             return self.vocabulary.tags
-        respelled = (convert_tags([tag], self._encoding, self.scheme)[0] for tag in self.vocabulary.tags)
-        return tuple(dict.fromkeys(respelled))
+        labels = (split_tag(tag, self._encoding)[1] for tag in self.vocabulary.tags if tag != OUTSIDE)
+        return tuple(tags_of_types(dict.fromkeys(labels), self.scheme))
 
     def predict(self, sentences: Iterable[Sequence[str]]) -> list[Prediction]:
         """Tags sentences given as tokens.
@@ -147,6 +158,11 @@ class Predictor:
 
     def predict_text_stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
         """`predict_text` for any number of strings in constant memory: reads ahead by at most `WINDOW` sentences."""
+        if isinstance(texts, str):
+            raise TypeError("predict_text_stream takes many strings, not one: use predict_text")
+        return self._texts(iter(texts))
+
+    def _texts(self, texts: Iterator[str]) -> Iterator[Prediction]:
         waiting: deque[tuple[int, _Offsets]] = deque()  # of each text read: its sentences, and its tokens' offsets
 
         def split() -> Iterator[tuple[str, ...]]:
@@ -155,18 +171,16 @@ class Predictor:
                     raise TypeError(f"predict_text takes strings, got {type(text).__name__}: use predict for tokens")
                 sentences = split_text(text)
                 offsets = tuple(offset for sentence in sentences for offset in sentence.offsets or ())
-                waiting.append((len(sentences), offsets))
-                yield from (sentence.tokens for sentence in sentences)
+                # a text without tokens passes as an empty sentence, so that it keeps its place
+                waiting.append((max(1, len(sentences)), offsets))
+                yield from [sentence.tokens for sentence in sentences] or [()]
 
         parts: list[Prediction] = []
         for part in self.predict_stream(split()):
             parts.append(part)
-            # texts without sentences pass at once, in their place
-            while waiting and waiting[0][0] <= len(parts):
-                count, offsets = waiting.popleft()
-                yield _join(parts[:count], offsets)
-                del parts[:count]
-        yield from (_join([], offsets) for _, offsets in waiting)
+            if len(parts) == waiting[0][0]:
+                yield _join(parts, waiting.popleft()[1])
+                parts = []
 
     def _windows(self, sentences: Iterator[Sequence[str]]) -> Iterator[Prediction]:
         while window := [_checked(sentence) for sentence in islice(sentences, WINDOW)]:
@@ -174,13 +188,14 @@ class Predictor:
 
     def _predict_window(self, window: list[tuple[str, ...]]) -> list[Prediction]:
         answers = [_EMPTY] * len(window)
-        rows = self._table.rows(window)
         names = self.vocabulary.tags
         self.network.eval()
         # inference_mode is per thread, so it is entered here and not when the model is loaded
         with torch.inference_mode():
             for indices in bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS):
-                batch = collate([rows[index] for index in indices], table=self._table, tags=None, order=indices)
+                with self._lock:
+                    rows = self._table.rows(window[index] for index in indices)
+                    batch = collate(rows, table=self._table, tags=None, order=indices)
                 batch = batch.to(self.device)
                 mask = batch.mask
                 emissions = self.network(batch)  # (B, T, K)
@@ -219,6 +234,8 @@ _EMPTY = Prediction(tokens=(), tags=(), spans=(), confidence=())
 def _checked(sentence: Sequence[str]) -> tuple[str, ...]:
     if isinstance(sentence, str):
         raise TypeError("a sentence is a sequence of tokens, not a string: use predict_text for raw text")
+    if not isinstance(sentence, Iterable):
+        raise TypeError(f"a sentence is a sequence of tokens, got {type(sentence).__name__}")
     tokens = tuple(sentence)
     for token in tokens:
         if not isinstance(token, str):
@@ -235,7 +252,8 @@ def _join(parts: list[Prediction], offsets: tuple[tuple[int, int], ...]) -> Pred
     starts: list[int] = []
     for part in parts:
         shift = len(tokens)
-        starts.append(shift)
+        if part.tokens:
+            starts.append(shift)
         spans += [
             Span(start=span.start + shift, end=span.end + shift, label=span.label, confidence=span.confidence)
             for span in part.spans

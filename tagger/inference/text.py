@@ -26,7 +26,9 @@ _CHUNK = regex.compile(
       | (?<= \p{Grapheme_Cluster_Break=Prepend} ) \p{Zs} )+""",
     regex.VERBOSE | regex.V1,
 )
-_GRAPHEME = regex.compile(r"\X")
+# `\X` counts all the flag letters before each position, which is quadratic in a run of flags; so pairs are named.
+_FLAG = r"\p{RI}{1,2}+[\p{Grapheme_Cluster_Break=Extend}\p{Grapheme_Cluster_Break=SpacingMark}\u200d]*+"
+_GRAPHEME = regex.compile(rf"{_FLAG}|\X", regex.V1)
 _NEWLINE = re.compile("[\n\r\x0b\x0c\x85\u2028\u2029]")
 _LINE_END = re.compile("[^\\S\n\r\x0b\x0c\x85\u2028\u2029]*(?:[\n\r\x0b\x0c\x85\u2028\u2029]|\\Z)")
 
@@ -102,7 +104,7 @@ _TOKEN = regex.compile(
     # punctuation
     | [!?]++ \.? | \. [!?]++ | […。！？]{{2,}}+
     | [-=]++ > | < [-=]++ | [-=]{{2,}}+ | \${{2,}}+ | ([\p{{P}}=+~^|<>`--()\[\]{{}}"%]) \1++
-    | \X
+    | {_FLAG} | \X
     """,
     regex.VERBOSE | regex.V1,
 )

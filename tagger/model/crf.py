@@ -24,13 +24,19 @@ class LinearChainCRF(TorchCRF):  # type: ignore[misc]
         """The loss, summed over the batch's sentences.
 
         Args:
-            emissions: (B, T, K) float32 scores.
-            tags: (B, T) gold tag ids, any valid id where padded.
+            emissions: (B, T, K) float32 scores, anything where padded.
+            tags: (B, T) gold tag ids, anything where padded.
             mask: (B, T) bool, True at tokens; the first column is True.
 
         Returns:
             () nats.
+
+        Raises:
+            ValueError: as `check_tags`.
         """
+        check_tags(tags, mask, num_tags=self.num_tags)
+        # pytorch-crf multiplies padding by 0, and 0 * NaN is NaN; and it looks padding's tags up
+        emissions, tags = emissions.masked_fill(~mask.unsqueeze(2), 0.0), tags.masked_fill(~mask, 0)
         return -self(emissions, tags, mask=mask, reduction="sum")  # type: ignore[no-any-return]
 
     def viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
@@ -45,7 +51,7 @@ class LinearChainCRF(TorchCRF):  # type: ignore[misc]
         """The probability of each tag at each token, over all sequences: forward-backward (Rabiner, 1989).
 
         Args:
-            emissions: (B, T, K) float32 scores.
+            emissions: (B, T, K) float32 scores, anything where padded.
             mask: (B, T) bool, True at tokens; the first column is True.
 
         Returns:
@@ -53,18 +59,43 @@ class LinearChainCRF(TorchCRF):  # type: ignore[misc]
         """
         num_steps = emissions.size(1)
         emissions = emissions.masked_fill(~mask.unsqueeze(2), 0.0)
-        # alpha[t][b, j]: log of the summed exp(score) of all sequences up to token t that end in tag j
-        alpha = [self.start_transitions + emissions[:, 0]]
+        # Each step is normalised, which cancels in the end: growing sums would cost float32 its decimals.
+        # alpha[b, j]: log probability of tag j at this token, given the tokens up to it
+        alpha = torch.log_softmax(self.start_transitions + emissions[:, 0], dim=1)
+        alphas = [alpha]
         for step in range(1, num_steps):
-            # (B, K, 1) + (K, K) + (B, 1, K), over the previous tag -> (B, K)
-            reached = alpha[-1].unsqueeze(2) + self.transitions + emissions[:, step].unsqueeze(1)
-            alpha.append(torch.where(mask[:, step, None], torch.logsumexp(reached, dim=1), alpha[-1]))
-        # beta[b, i]: the same for everything after token t, given tag i at t
-        beta = self.end_transitions.expand_as(alpha[-1])
+            # (B, K, 1) + (K, K), summed over the previous tag -> (B, K): all ways to reach each tag
+            reached = torch.logsumexp(alpha.unsqueeze(2) + self.transitions, dim=1)
+            alpha = torch.log_softmax(reached + emissions[:, step], dim=1)
+            alphas.append(alpha)
+        # beta[b, i]: up to a constant, log of the summed exp(score) of everything after this token, given tag i at it
+        beta = self.end_transitions.expand_as(alpha)
         betas = [beta]
         for step in range(num_steps - 1, 0, -1):
-            after = self.transitions + (emissions[:, step] + beta).unsqueeze(1)  # (B, K, K)
-            beta = torch.where(mask[:, step, None], torch.logsumexp(after, dim=2), beta)
+            # (K, K) + (B, 1, K), summed over the next tag -> (B, K): all ways to go on from each tag
+            after = torch.logsumexp(self.transitions + (emissions[:, step] + beta).unsqueeze(1), dim=2)
+            # where padded, nothing comes after but the end
+            beta = torch.where(mask[:, step, None], torch.log_softmax(after, dim=1), beta)
             betas.append(beta)
-        scores = torch.stack(alpha, dim=1) + torch.stack(betas[::-1], dim=1)  # (B, T, K)
+        scores = torch.stack(alphas, dim=1) + torch.stack(betas[::-1], dim=1)  # (B, T, K)
         return torch.softmax(scores.masked_fill(~mask.unsqueeze(2), 0.0), dim=2)
+
+
+def check_tags(tags: Tensor, mask: Tensor, *, num_tags: int) -> None:
+    """Refuses gold tags that are no tag's id: pytorch-crf reads -1 as the last tag, cross-entropy skips -100.
+
+    On the CPU alone: on a GPU, looking at the tags would make every training step wait for the device.
+
+    Args:
+        tags: (B, T) gold tag ids, anything where padded.
+        mask: (B, T) bool, True at tokens.
+        num_tags: K.
+
+    Raises:
+        ValueError: a token's tag is not in [0, K).
+    """
+    if tags.device.type != "cpu":
+        return
+    wrong = tags[mask & ((tags < 0) | (tags >= num_tags))]
+    if len(wrong):
+        raise ValueError(f"expected gold tag ids from 0 to {num_tags - 1}, got {int(wrong[0])}")

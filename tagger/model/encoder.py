@@ -4,10 +4,15 @@ Hochreiter & Schmidhuber (1997), "Long Short-Term Memory"; both directions: Grav
 Phoneme Classification with Bidirectional LSTM". `docs/lstm_outputs.md` explains what an LSTM returns.
 """
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
 from tagger.model.features import reversal
+
+# On a CPU, PyTorch says once a process that projections take its slower path: its user can do nothing about that.
+warnings.filterwarnings("ignore", message="LSTM with projections is not supported", category=UserWarning)
 
 
 class LSTMEncoder(nn.Module):

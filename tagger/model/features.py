@@ -31,7 +31,7 @@ class WordEmbedding(nn.Module):
         super().__init__()
         self.table = nn.Embedding(num_words, dim, padding_idx=PADDING)
         if vectors is None:
-            nn.init.normal_(self.table.weight, std=0.1)
+            nn.init.normal_(self.table.weight, std=dim**-0.5)  # a vector of length about 1, whatever its width
         else:
             self.table.weight.data.copy_(vectors)
         self.table.weight.data[PADDING] = 0.0
@@ -166,12 +166,13 @@ class TokenFeatures(nn.Module):
         if self.words is not None:
             parts.append(self.words(batch.words))  # (B, T, word dim)
         if self.characters is not None:
-            by_form = self.characters(batch.characters, batch.character_lengths)  # (U, character dim)
+            # in float32 before the look-up: its gradient sums over the tokens of a form, too many for bf16
+            by_form = self.characters(batch.characters, batch.character_lengths).float()  # (U, character dim)
             parts.append(F.embedding(batch.forms, by_form))  # (B, T, character dim)
         if self.affixes is not None:
             by_form = self.affixes(batch.affixes)  # (U, A * affix dim)
             parts.append(F.embedding(batch.forms, by_form))  # (B, T, A * affix dim)
-        return self.dropout(torch.cat([part.float() for part in parts], dim=2))  # type: ignore[no-any-return]
+        return self.dropout(torch.cat(parts, dim=2))  # type: ignore[no-any-return]
 
 
 def reversal(lengths: Tensor, size: int) -> Tensor:

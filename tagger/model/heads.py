@@ -1,4 +1,6 @@
-"""Two heads with the same three methods: loss, decode, marginals. Both work in float32, outside autocast.
+"""Two heads with the same three methods: loss, decode, marginals.
+
+Both work in float32, whatever the precision of the emissions, and autocast does not change that.
 
 Emissions are the network's K scores of each token, (B, T, K); the mask is True at tokens.
 """
@@ -7,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
 from torch import Tensor, nn
 
-from tagger.model.crf import LinearChainCRF
+from tagger.model.crf import LinearChainCRF, check_tags
 
 
 class SoftmaxHead(nn.Module):
@@ -15,6 +17,7 @@ class SoftmaxHead(nn.Module):
 
     def loss(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Mean negative log-likelihood of the gold tags (B, T): () nats per token."""
+        check_tags(tags, mask, num_tags=emissions.size(2))
         return F.cross_entropy(emissions[mask].float(), tags[mask])
 
     def decode(self, emissions: Tensor, mask: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tagger.data.vocab import known_words
+from tagger.errors import DataError
 from tagger.evaluation.report import CurvePoint, Fact, Report, build_report
 from tagger.inference.predictor import Predictor, load
 from tagger.sentence import Sentence
@@ -37,6 +38,9 @@ def evaluate(
         MissingInputError, ModelError: the model cannot be loaded.
     """
     predictor = model if isinstance(model, Predictor) else load(model)
+    for number, sentence in enumerate(sentences, start=1):
+        if sentence.tags is None:  # said before the work of tagging, not after
+            raise DataError(f"{sentence.source or f'sentence {number}'}: no tags to score")
     start = time.perf_counter()
     predictions = predictor.predict(sentence.tokens for sentence in sentences)
     seconds = time.perf_counter() - start

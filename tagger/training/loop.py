@@ -49,7 +49,8 @@ class Epoch:
         number: from 1.
         train_loss: mean negative log-likelihood over the epoch, dropout on, in nats per token.
         dev_score: what `evaluate` returned, in [0, 1]; None where there is no dev data or no score is defined.
-        is_best: whether no earlier epoch scored as high; without dev data, the latest epoch is the best.
+        is_best: whether no earlier epoch scored as high. An epoch without a score is the best only while none has had
+            one; so without dev data the latest epoch is the best.
         seconds: time of training and evaluating.
         tokens_per_second: training speed, evaluation left out.
         learning_rate: at the epoch's end.
@@ -111,27 +112,27 @@ def fit(
     patience: int = 0,
     evaluate: Callable[[], float | None] | None = None,
 ) -> Iterator[Step | Epoch]:
-    """Trains the network; it is left in training mode with the last epoch's weights.
+    """Trains the network; it is left with the last epoch's weights.
 
     A step's loss is the mean over all tokens of its batches, however many batches make the step.
 
     Args:
-        network: on the accelerator's device.
+        network: on the device to train on.
         batches: epoch number, from 1 -> the epoch's batches, each asked for once.
         optimizer: steps the network's weights.
-        accelerator: device and precision.
+        accelerator: precision.
         num_epochs: epochs at most.
         factor: progress in [0, 1] -> what the learning rate is multiplied by.
         accumulate: batches whose gradients make one step.
         clip_norm: largest norm of the gradient; 0 = no clipping.
-        patience: epochs without a better score before stopping; 0 = never.
+        patience: epochs that are not the best before stopping; 0 = never.
         evaluate: the dev score of the network as it is now, in [0, 1] or None.
 
     Yields:
         A Step every few steps, an Epoch at each epoch's end.
 
     Raises:
-        ConfigError: the loss is no longer a finite number.
+        ConfigError: the loss or a weight is no longer a finite number.
     """
     full_rates = [group["lr"] for group in optimizer.param_groups]
     best, since_best = -math.inf, 0
@@ -139,7 +140,7 @@ def fit(
         start = time.perf_counter()
         epoch_batches = batches(number)
         num_steps = math.ceil(len(epoch_batches) / accumulate)
-        total = torch.zeros((), device=accelerator.device, dtype=torch.float64)  # summed nats
+        total = torch.zeros((), device=network.to_emissions.weight.device, dtype=torch.float64)  # summed nats
         num_tokens = 0
         network.train()
         for step in range(num_steps):
@@ -159,10 +160,11 @@ def fit(
                     tokens_per_second=num_tokens / (time.perf_counter() - start),
                 )
         train_loss = _finite(total.item() / num_tokens, number)
+        _check_weights(network, number)
         train_seconds = time.perf_counter() - start
         score = evaluate() if evaluate is not None else None
-        is_best = score is None or score > best
-        best, since_best = (score if score is not None else best, 0) if is_best else (best, since_best + 1)
+        is_best = score > best if score is not None else best == -math.inf
+        best, since_best = max(best, -math.inf if score is None else score), 0 if is_best else since_best + 1
         yield Epoch(
             number=number,
             train_loss=train_loss,
@@ -186,10 +188,11 @@ def _step(
 ) -> Tensor:
     """One optimizer step over the batches of `group`; returns their summed loss in nats."""
     num_tokens = sum(int(batch.lengths.sum()) for batch in group)
-    total = torch.zeros((), device=accelerator.device, dtype=torch.float64)
+    device = network.to_emissions.weight.device
+    total = torch.zeros((), device=device, dtype=torch.float64)
     optimizer.zero_grad(set_to_none=True)
     for batch in group:
-        on_device = batch.to(accelerator.device)
+        on_device = batch.to(device)
         if on_device.tags is None:
             raise ValueError("a batch without tags cannot be trained on")
         with accelerator.autocast():
@@ -206,8 +209,18 @@ def _step(
 
 def _finite(loss: float, epoch: int) -> float:
     if not math.isfinite(loss):
-        raise ConfigError(
-            f"training.learning_rate: the loss became {loss} in epoch {epoch}: training diverged; lower the learning "
-            "rate or set training.clip_norm"
-        )
+        raise _diverged(f"the loss became {loss}", epoch)
     return loss
+
+
+def _check_weights(network: SequenceTagger, epoch: int) -> None:
+    # The epoch's last step is followed by no loss that would show it.
+    if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
+        raise _diverged("a weight became infinite or NaN", epoch)
+
+
+def _diverged(what: str, epoch: int) -> ConfigError:
+    return ConfigError(
+        f"training.learning_rate: {what} in epoch {epoch}: training diverged; lower the learning rate or set "
+        "training.clip_norm"
+    )

@@ -5,19 +5,17 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor
 
-from tagger.config import Config, TrainingConfig
-from tagger.config_file import check_config
+from tagger.config import Config
+from tagger.config_checks import check_config
 from tagger.data.batches import LazyBatches, bucket
 from tagger.data.corpus import Corpus, load_corpus
 from tagger.data.vectors import read_vectors
@@ -29,6 +27,7 @@ from tagger.inference.predictor import Predictor, pick_device
 from tagger.model.network import build_network
 from tagger.schemes import convert_tags, is_plain, tags_of_types
 from tagger.training.evaluate import evaluate
+from tagger.training.hardware import accelerating, choose_precision, seeded
 from tagger.training.loop import Epoch, Step, build_optimizer, fit, rate_factor
 from tagger.training.run_folder import RunFolder
 
@@ -75,57 +74,68 @@ def train(config: Config, out: str | Path, *, listener: Callable[[Event], None] 
         OutputError: the run folder cannot be written.
     """
     check_config(config, where="config")
+    config = _with_absolute_paths(config)
+    folder = RunFolder(Path(out), config)
     tell: Callable[[Event], object] = listener if listener is not None else lambda event: event
     start = time.perf_counter()
     device = pick_device(config.training.device, key="training.device")
     corpus = load_corpus(config.data)
     vocabulary, vectors = _build_vocabulary(config, corpus)
-    folder = RunFolder(Path(out), config)
-    accelerator = _accelerator(device, config.training)
-    with _seeded(config.training):
+    with seeded(config.training), accelerating(device, config.training) as accelerator, folder:
         network = build_network(
             config.features,
             config.model,
             sizes_of(vocabulary),
             singletons=_singletons(corpus, vocabulary),
             vectors=vectors,
-        ).to(device)
-        num_weights = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-        precision = "bf16" if accelerator.mixed_precision == "bf16" else "fp32"
-        tell(
-            Started(
-                corpus=corpus,
-                num_weights=num_weights,
-                device=str(device),
-                precision=precision,
-                num_epochs=config.training.num_epochs,
-            )
         )
         encoding = config.model.encoding
         predictor = Predictor(network, vocabulary, scheme=corpus.scheme, encoding=encoding, device=device)
-        epochs: list[Epoch] = []
-        best: dict[str, Tensor] = {}
-        for event in _fit(config, corpus, vocabulary=vocabulary, accelerator=accelerator, predictor=predictor):
-            if isinstance(event, Epoch):
-                epochs.append(event)
-                folder.add_epoch(event)
-                if event.is_best:
-                    best = {name: value.detach().clone() for name, value in network.state_dict().items()}
-                    facts = {"epoch": event.number, "dev_score": event.dev_score, "data": dict(corpus.manifest)}
-                    save_model(folder.model, network, vocabulary=vocabulary, config=config, facts=facts)
-            tell(event)
-        network.load_state_dict(best)
-        made = _facts(config, epochs, device=device, precision=precision, num_weights=num_weights)
-        made["seconds"] = round(time.perf_counter() - start, 1)
-        report = _report(corpus, predictor, epochs=epochs, facts=made)
-    folder.add_report(report)
+        started = Started(
+            corpus=corpus,
+            num_weights=sum(weight.numel() for weight in network.parameters() if weight.requires_grad),
+            device=str(device),
+            precision=choose_precision(device, config.training),
+            num_epochs=config.training.num_epochs,
+        )
+        tell(started)
+        steps = _fit(config, corpus, accelerator=accelerator, predictor=predictor)
+        epochs = _keep_best(steps, config=config, predictor=predictor, started=started, folder=folder, tell=tell)
+        facts = _facts(config, epochs, started=started)
+        facts["seconds"] = round(time.perf_counter() - start, 1)
+        report = _report(corpus, predictor, epochs=epochs, facts=facts)
+        folder.add_report(report)
     return report
 
 
-def _fit(
-    config: Config, corpus: Corpus, *, vocabulary: Vocabulary, accelerator: Accelerator, predictor: Predictor
-) -> Iterator[Step | Epoch]:
-    settings = config.training
+def _keep_best(
+    steps: Iterator[Step | Epoch],
+    *,
+    config: Config,
+    predictor: Predictor,
+    started: Started,
+    folder: RunFolder,
+    tell: Callable[[Event], object],
+) -> list[Epoch]:
+    """Trains to the end, saving each best epoch's model; leaves the best weights in the network."""
+    network, manifest = predictor.network, started.corpus.manifest
+    epochs: list[Epoch] = []
+    best: dict[str, Tensor] = {}
+    for event in steps:
+        if isinstance(event, Epoch):
+            epochs.append(event)
+            if event.is_best:
+                best = {name: value.detach().clone() for name, value in network.state_dict().items()}
+                facts = {"epoch": event.number, "dev_score": event.dev_score, "data": dict(manifest)}
+                save_model(folder.model, network, vocabulary=predictor.vocabulary, config=config, facts=facts)
+            folder.add_epoch(event)  # after the model, so that no line speaks of a model that is not there
+        tell(event)
+    network.load_state_dict(best)
+    return epochs
+
+
+def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor: Predictor) -> Iterator[Step | Epoch]:
+    settings, vocabulary = config.training, predictor.vocabulary
     table = FormTable(vocabulary)
     rows = table.rows(sentence.tokens for sentence in corpus.train)
     ids = {tag: number for number, tag in enumerate(vocabulary.tags)}
@@ -213,50 +223,34 @@ def _count_forms(corpus: Corpus) -> Counter[str]:
     return Counter(token for sentence in corpus.train for token in sentence.tokens)
 
 
-def _accelerator(device: torch.device, settings: TrainingConfig) -> Accelerator:
-    precision = settings.precision
-    if precision == "auto":
-        precision = "bf16" if _has_bf16(device) else "fp32"
-    # accelerate keeps device and precision of the first Accelerator for the whole process; a second run in the same
-    # process may want others.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=device.type == "cpu")
+def _with_absolute_paths(config: Config) -> Config:
+    """The same config, meaning the same files when it is read from the run folder."""
+    data, words = config.data, config.features.words
+    labels = _absolute(data.labels) if isinstance(data.labels, str) else data.labels
+    train, dev, test = (_absolute(path) for path in (data.train, data.dev, data.test))
+    return replace(
+        config,
+        data=replace(data, train=train, dev=dev, test=test, labels=labels),
+        features=replace(config.features, words=replace(words, vectors=_absolute(words.vectors))),
+    )
 
 
-def _has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+def _absolute(path: str | None) -> str | None:
+    return str(Path(path).absolute()) if path else path
 
 
-@contextmanager
-def _seeded(settings: TrainingConfig) -> Iterator[None]:
-    """Seeds torch, and sets its threads for as long as the run lasts."""
-    threads = torch.get_num_threads()
-    torch.manual_seed(settings.seed)
-    if settings.num_threads:
-        torch.set_num_threads(settings.num_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _facts(
-    config: Config, epochs: list[Epoch], *, device: torch.device, precision: str, num_weights: int
-) -> dict[str, Fact]:
+def _facts(config: Config, epochs: list[Epoch], *, started: Started) -> dict[str, Fact]:
     best = max((epoch for epoch in epochs if epoch.is_best), key=lambda epoch: epoch.number)
     trained = [epoch.tokens_per_second for epoch in epochs]
     return {
         "best epoch": f"{best.number} of {len(epochs)}",
-        "weights": num_weights,
+        "weights": started.num_weights,
         "head": config.model.head,
         "seed": config.training.seed,
-        "device": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"cpu, {torch.get_num_threads()} threads",
-        "precision": precision,
+        "device": f"cpu, {torch.get_num_threads()} threads"
+        if started.device == "cpu"
+        else torch.cuda.get_device_name(started.device),
+        "precision": started.precision,
         "trained tokens/s": round(sum(trained) / len(trained)),
         "torch": torch.__version__,
         "tagger": version("tagger"),

@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -218,7 +219,7 @@ class TestFormatConll:
         for prediction in written:
             edges = [*prediction.sentence_starts, len(prediction)]
             rows = list(zip(prediction.tokens, prediction.tags, strict=True))
-            expected += [rows[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+            expected += [rows[start:end] for start, end in pairwise(edges)]
         assert pairs(read_conll(stream("".join(map(format_conll, written))))) == expected
 
     def test_layout(self) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.errors import DataError
+from tagger.evaluation.counts import Ratio, SpanScores, TagScores
 from tagger.evaluation.report import Confusion, CurvePoint, Fact, Report, build_report
-from tagger.evaluation.scores import Ratio, SpanScores, TagScores, score
+from tagger.evaluation.scores import score
 from tagger.sentence import Prediction, Sentence
 from tests.strategies import SPAN_SCHEMES, Corpus, corpora, plain_corpora
 

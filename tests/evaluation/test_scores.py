@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.errors import TaggerError
-from tagger.evaluation.scores import Counts, Ratio, SpanScores, TagScores, audit_with_seqeval, score
+from tagger.evaluation.counts import Counts, Ratio, SpanScores, TagScores
+from tagger.evaluation.scores import audit_with_seqeval, score
 from tagger.schemes import illegal_transitions, strict_spans, tags_of_types
 from tests.oracles import conlleval_counts
 from tests.strategies import SPAN_SCHEMES, Corpus, corpora, plain_corpora

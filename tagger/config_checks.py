@@ -1,0 +1,256 @@
+"""What a config must hold beyond its schema: types, ranges, and rules across fields.
+
+Configs come from files, where a wrong type is noticed while reading, and from Python, where nothing else notices it.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from tagger.config import Config
+from tagger.errors import ConfigError
+
+PATH_KEYS = ("data.train", "data.dev", "data.test", "data.labels", "features.words.vectors")
+
+# key -> (lowest, highest) value allowed; a bound in `_OPEN_BELOW` or `_OPEN_ABOVE` is itself not allowed.
+_RANGES: dict[str, tuple[float, float]] = {
+    "features.words.dim": (0, math.inf),
+    "features.words.min_count": (1, math.inf),
+    "features.words.singleton_dropout": (0, 1),
+    "features.words.word_dropout": (0, 1),
+    "features.characters.dim": (1, math.inf),
+    "features.characters.hidden_dim": (1, math.inf),
+    "features.characters.kernel_size": (1, math.inf),
+    "features.characters.max_length": (1, math.inf),
+    "features.affixes.dim": (0, math.inf),
+    "features.affixes.num_buckets": (1, math.inf),
+    "features.affixes.prefixes": (1, math.inf),
+    "features.affixes.suffixes": (1, math.inf),
+    "model.hidden_dim": (1, math.inf),
+    "model.num_layers": (1, math.inf),
+    "model.dropout": (0, 1),
+    "model.proj_size": (0, math.inf),
+    "model.input_dropout": (0, 1),
+    "model.output_dropout": (0, 1),
+    "training.num_epochs": (1, math.inf),
+    "training.batch_size": (1, math.inf),
+    "training.batch_tokens": (1, math.inf),
+    "training.accumulate": (1, math.inf),
+    "training.learning_rate": (0, math.inf),
+    "training.weight_decay": (0, math.inf),
+    "training.momentum": (0, 1),
+    "training.warmup": (0, 1),
+    "training.clip_norm": (0, math.inf),
+    "training.patience": (0, math.inf),
+    "training.seed": (0, 2**63 - 1),
+    "training.num_threads": (0, 4096),
+}
+_OPEN_BELOW = frozenset({"training.learning_rate"})
+_OPEN_ABOVE = frozenset(
+    {"features.words.word_dropout", "model.dropout", "model.input_dropout", "model.output_dropout"}
+    | {"training.momentum", "training.warmup"}
+)
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
+
+
+def check_config(config: Config, *, where: str) -> None:
+    """Checks types and ranges, and that every setting has an effect on the path the others choose.
+
+    Args:
+        config: the config.
+        where: what to name in messages: the file it came from.
+
+    Raises:
+        ConfigError: `where: key: what is wrong`.
+    """
+    _check_sections(config, where=where)
+    settings, defaults = asdict(config), asdict(Config())
+    for key, hint in SETTINGS.items():
+        value = value_of(settings, key)
+        if not _fits(value, hint):
+            raise ConfigError(f"{where}: {key}: {describe_mismatch(key, value)}")
+    for key, bounds in _RANGES.items():
+        _check_range(key, value_of(settings, key), bounds, where=where)
+    for key, reason in _conflicts(config):
+        raise ConfigError(f"{where}: {key}: {reason}")
+    for key, reason in _without_effect(config):
+        if value_of(settings, key) != value_of(defaults, key):
+            raise ConfigError(f"{where}: {key}: has no effect {reason}; leave it out")
+
+
+def value_of(settings: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted key of a config as nested dictionaries."""
+    value: Any = settings
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+def takes_text(key: str) -> bool:
+    """Whether any text will do for a setting, as it stands."""
+    return _fits("any text", SETTINGS[key])
+
+
+def describe_mismatch(key: str, value: object) -> str:
+    """`expected a whole number, got 'x'`, for a value that does not fit a setting's type."""
+    # YAML reads `no`, `3` and `1e5` as no text
+    hint = "; in quotes it would be text" if takes_text(key) and isinstance(value, bool | int | float) else ""
+    return f"expected {_spell(SETTINGS[key])}, got {_show(value)}{hint}"
+
+
+def _list_settings(schema: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, hint in get_type_hints(schema).items():
+        if isinstance(hint, type) and is_dataclass(hint):
+            yield from _list_settings(hint, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", hint
+
+
+SETTINGS: dict[str, Any] = dict(_list_settings(Config))
+"""Every setting's dotted key and type."""
+
+
+def _check_sections(section: Any, *, where: str, prefix: str = "") -> None:
+    for name, hint in get_type_hints(type(section)).items():
+        if isinstance(hint, type) and is_dataclass(hint):
+            value = getattr(section, name)
+            if type(value) is not hint:
+                raise ConfigError(f"{where}: {prefix}{name}: expected a {hint.__name__}, got {_show(value)}")
+            _check_sections(value, where=where, prefix=f"{prefix}{name}.")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return isinstance(value, str) and value in arguments
+    if origin is UnionType:
+        return any(_fits(value, part) for part in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(part, str) for part in (*value, *value.values()))
+    if isinstance(value, bool):  # to Python, True is a whole number too
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
+
+
+def _spell(hint: Any) -> str:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return f"one of {', '.join(arguments)}"
+    if origin is UnionType:
+        return " or ".join(_spell(part) for part in arguments)
+    if origin is list:
+        return "a list of whole numbers" if arguments[0] is int else "a list of texts"
+    return "a section of texts" if origin is dict else _NAMES[hint]
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _check_range(key: str, value: Any, bounds: tuple[float, float], *, where: str) -> None:
+    low, high = bounds
+    for number in value if isinstance(value, list) else [value]:
+        if number is None:
+            continue
+        below = number <= low if key in _OPEN_BELOW else number < low
+        above = number >= high if key in _OPEN_ABOVE else number > high
+        if below or above or not math.isfinite(number):
+            allowed = f"{'>' if key in _OPEN_BELOW else '>='} {low}"
+            if high < math.inf:
+                allowed += f" and {'<' if key in _OPEN_ABOVE else '<='} {high}"
+            kind = "number" if math.isfinite(number) else "finite number"
+            raise ConfigError(f"{where}: {key}: expected a {kind} {allowed}, got {number}")
+
+
+def _conflicts(config: Config) -> Iterator[tuple[str, str]]:
+    features, model, training = config.features, config.model, config.training
+    yield from _data_conflicts(config)
+    if not (features.words.dim or features.affixes.dim or features.characters.kind != "none"):
+        yield "features", "words, characters and affixes are all left out: there is nothing to learn from"
+    affixes = features.affixes
+    if affixes.dim and not (affixes.prefixes or affixes.suffixes or affixes.shape):
+        yield "features.affixes", "no prefixes, no suffixes and no shape: set dim: 0 to leave affixes out"
+    if features.characters.kind == "cnn" and features.characters.kernel_size % 2 == 0:
+        yield "features.characters.kernel_size", "must be odd, so that each character sits in the middle of a filter"
+    if model.proj_size >= model.hidden_dim:
+        yield "model.proj_size", f"must be smaller than hidden_dim ({model.hidden_dim})"
+    if model.num_layers == 1 and model.dropout:
+        yield "model.dropout", "works between stacked layers; with num_layers: 1 use output_dropout"
+    if model.num_layers == 1 and model.layers == "mix":
+        yield "model.layers", "mix needs num_layers > 1"
+    if training.batch_size is not None and training.batch_tokens is not None:
+        yield "training.batch_tokens", "give batch_size or batch_tokens, not both"
+
+
+def _data_conflicts(config: Config) -> Iterator[tuple[str, str]]:
+    data, settings = config.data, asdict(config)
+    yield from ((key, "is an empty path; null means none") for key in PATH_KEYS if value_of(settings, key) == "")
+    if data.format == "hub":
+        if not data.name:
+            yield "data.name", "format hub needs the dataset's name, such as owner/name"
+        if data.splits is not None and "train" not in data.splits:
+            yield "data.splits", "needs train, such as {train: train, dev: validation}"
+        for split in data.splits or {}:
+            if split not in ("train", "dev", "test"):
+                yield "data.splits", f"{split!r} is none of train, dev, test"
+    elif not data.train:
+        yield "data.train", "needs a file to train on"
+    if data.comments == "":
+        yield "data.comments", "an empty prefix would skip every line; null means that no line is a comment"
+    for key, column in (("data.tokens", data.tokens), ("data.tags", data.tags)):
+        if column == "":
+            yield key, "is empty; leave it out for the default"
+        if isinstance(column, str) and data.format == "conll" and not data.header:
+            yield key, "a column's name needs header: true; columns without a header go by number, such as 1 or -1"
+        if isinstance(column, int) and data.format != "conll":
+            yield key, f"a column number does not fit format {data.format}"
+        if column == 0:
+            yield key, "columns count from 1 (-1 is the last)"
+
+
+def _without_effect(config: Config) -> Iterator[tuple[str, str]]:
+    data, words, characters = config.data, config.features.words, config.features.characters
+    yield from _data_without_effect(config)
+    if data.scheme == "plain":
+        yield "model.encoding", "on scheme plain"
+    keys: tuple[str, ...]
+    if words.dim == 0:
+        keys = ("min_count", "lowercase", "vectors", "freeze", "singleton_dropout", "word_dropout")
+        yield from ((f"features.words.{key}", "with dim: 0") for key in keys)
+    if not words.vectors:
+        yield "features.words.freeze", "without vectors"
+    if characters.kind == "none":
+        keys = ("dim", "hidden_dim", "kernel_size", "bidirectional", "max_length")
+        yield from ((f"features.characters.{key}", "with kind: none") for key in keys)
+    elif characters.kind == "lstm":
+        yield "features.characters.kernel_size", "with kind: lstm"
+    else:
+        yield "features.characters.bidirectional", "with kind: cnn"
+    if config.features.affixes.dim == 0:
+        keys = ("num_buckets", "prefixes", "suffixes", "shape")
+        yield from ((f"features.affixes.{key}", "with dim: 0") for key in keys)
+    if config.training.optimizer == "adamw":
+        yield "training.momentum", "with optimizer: adamw"
+
+
+def _data_without_effect(config: Config) -> Iterator[tuple[str, str]]:
+    data = config.data
+    if data.format != "conll":
+        yield from ((f"data.{key}", f"on format {data.format}") for key in ("delimiter", "header", "comments"))
+    if data.format == "hub":
+        yield from ((f"data.{key}", "on format hub (see data.splits)") for key in ("train", "dev", "test"))
+        has_dev = data.splits is None or "dev" in data.splits
+    else:
+        keys = ("name", "config", "revision", "splits", "labels", "streaming")
+        yield from ((f"data.{key}", f"on format {data.format}") for key in keys)
+        has_dev = bool(data.dev)
+    if data.format == "conllu":
+        yield "data.tokens", "on format conllu"
+    if not has_dev:
+        yield "training.patience", "without a dev split"

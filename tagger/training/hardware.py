@@ -1,0 +1,62 @@
+"""What a run asks of the machine: accelerate's precision, torch's seed and threads; all put back when the run ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState, PartialState
+
+from tagger.config import TrainingConfig
+
+
+@contextmanager
+def accelerating(device: torch.device, settings: TrainingConfig) -> Iterator[Accelerator]:
+    """An Accelerator for one run.
+
+    accelerate keeps device and precision of a process's first Accelerator for all that follow. The next run may want
+    others, and the caller may have an Accelerator of its own: what was kept is put aside, and put back at the end.
+
+    Args:
+        device: where the run computes.
+        settings: the config's section.
+    """
+    shared = [state._shared_state for state in (PartialState, AcceleratorState, GradientState)]
+    before = [dict(state) for state in shared]
+    for state in shared:
+        state.clear()
+    try:
+        yield Accelerator(
+            mixed_precision="bf16" if choose_precision(device, settings) == "bf16" else "no", cpu=device.type == "cpu"
+        )
+    finally:
+        for state, kept in zip(shared, before, strict=True):
+            state.clear()
+            state.update(kept)
+
+
+def choose_precision(device: torch.device, settings: TrainingConfig) -> str:
+    """fp32 or bf16: what the settings say, where `auto` takes bf16 if the hardware computes in it."""
+    if settings.precision == "auto":
+        return "bf16" if _has_bf16(device) else "fp32"
+    return settings.precision
+
+
+@contextmanager
+def seeded(settings: TrainingConfig) -> Iterator[None]:
+    """Seeds torch, and sets its threads for as long as the run lasts."""
+    threads = torch.get_num_threads()
+    torch.manual_seed(settings.seed)
+    if settings.num_threads:
+        torch.set_num_threads(settings.num_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,220 @@
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import tagger
+from tagger.cli.progress import TrainingProgress
+from tests.cli.command import Done, call, command, environment, fail, on_terminal, only_line, write_yaml
+
+ESCAPE = "\x1b["
+TRAIN = ["The\tDET", "cat\tNOUN", "sleeps\tVERB", "", "A\tDET", "dog\tNOUN", "barks\tVERB", ""]
+CONFIG = [
+    "data: {train: train.conll, dev: train.conll}",
+    "features:",
+    "  words: {dim: 8, singleton_dropout: 0}",
+    "  characters: {kind: none}",
+    "  affixes: {dim: 0}",
+    "model: {hidden_dim: 8, input_dropout: 0, output_dropout: 0}",
+    "training: {num_epochs: 2, batch_size: 1, device: cpu, precision: fp32, num_threads: 1}",
+]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    write_yaml(tmp_path / "train.conll", TRAIN)
+    return write_yaml(tmp_path / "tiny.yaml", CONFIG)
+
+
+@pytest.fixture(scope="module")
+def terminal_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, Path]:
+    """A run on a terminal, its standard output in a file: exit code, what the terminal received, the folder."""
+    folder = tmp_path_factory.mktemp("terminal")
+    write_yaml(folder / "train.conll", TRAIN)
+    config = write_yaml(folder / "tiny.yaml", CONFIG)
+    code, received = on_terminal("train", config, "--out", folder / "run", stdout=folder / "report.txt")
+    return code, received, folder
+
+
+def train(capsys: pytest.CaptureFixture[str], config: Path, *words: object) -> Done:
+    return call(capsys, "train", config, "--out", config.parent / "run", *words)
+
+
+def test_the_report_is_on_standard_output_and_progress_on_standard_error(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = train(capsys, config)
+    run = config.parent / "run"
+    assert done.code == 0
+    assert "accuracy over tokens" in done.out
+    assert "epoch" not in done.out.split("Scores")[0]
+    lines = done.err.splitlines()
+    assert lines[0] == f"train  2 sentences, 6 tokens  {config.parent / 'train.conll'}"
+    assert "DET, NOUN, VERB" in done.err
+    assert [line[:9] for line in lines if line.startswith("epoch")] == ["epoch 1/2", "epoch 2/2"]
+    assert lines[-1] == f"The model and the report are in {run}"
+
+
+def test_progress_off_terminals_is_plain_lines(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = train(capsys, config)
+    assert done.code == 0
+    assert ESCAPE not in done.err
+    assert "\r" not in done.err
+    assert re.search(
+        r"^epoch 2/2  loss \d\.\d{4}  dev \d+\.\d\d( \*)?  [\d,]+ tokens/s  \d+\.\d s$", done.err, re.MULTILINE
+    )
+
+
+def test_the_run_folder_holds_what_is_promised(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(capsys, config).code == 0
+    run = config.parent / "run"
+    assert {"config.yaml", "model", "metrics.jsonl", "report.json", "report.md"} <= {
+        path.name for path in run.iterdir()
+    }
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
+    assert tagger.load(run, device="cpu").predict([["The", "dog"]])[0].tokens == ("The", "dog")
+
+
+def test_settings_of_the_command_line_win(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = train(capsys, config, "--training.num_epochs", "1", "--model.hidden_dim=5")
+    assert done.code == 0
+    assert "epoch 1/1" in done.err
+    saved = tagger.load_config(config.parent / "run" / "config.yaml")
+    assert (saved.training.num_epochs, saved.model.hidden_dim) == (1, 5)
+
+
+def test_an_existing_run_is_not_overwritten(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(capsys, config).code == 0
+    report = config.parent / "run" / "report.json"
+    before = report.read_bytes()
+    message = fail(capsys, 2, "train", config, "--out", config.parent / "run")
+    assert str(config.parent / "run") in message
+    assert "--out" in message
+    assert report.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        (["--data.train", "absent.conll"], 66, ["absent.conll", "no such file"]),
+        (["--data.train", "short.conll"], 65, ["short.conll:2: expected 2 columns, found 1"]),
+        (["--data.tags", "9"], 65, ["train.conll:1", "column 9", "1 = The", "2 = DET"]),
+        (["--data.tags", "pos"], 2, ["data.tags", "header"]),
+        (["--data.tags", "pos", "--data.header", "true"], 65, ["train.conll:1", "'pos'", "The, DET"]),
+        (["--data.train", "empty.conll"], 65, ["empty.conll", "no sentence"]),
+        (["--training.device", "tpu"], 2, ["training.device", "'tpu'", "auto, cpu, cuda"]),
+        (["--training.num_epochs", "0"], 2, ["training.num_epochs", "0"]),
+        (["--training.epochs", "3"], 2, ["--training.epochs: no such key"]),
+        (["--data", "other.yaml"], 2, ["--data"]),
+    ],
+)
+def test_wrong_input_is_one_line(
+    words: list[str],
+    code: int,
+    expected: list[str],
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(config.parent)
+    write_yaml(config.parent / "short.conll", ["The\tDET", "cat", "sleeps\tVERB"])
+    write_yaml(config.parent / "empty.conll", [""])
+    message = fail(capsys, code, "train", config, "--out", config.parent / "run", *words)
+    for part in expected:
+        assert part in message
+    assert not (config.parent / "run").exists()
+
+
+def test_a_missing_config_is_66(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = fail(capsys, 66, "train", tmp_path / "absent.yaml", "--out", tmp_path / "run")
+    assert message == f"{tmp_path / 'absent.yaml'}: no such file"
+
+
+@pytest.mark.parametrize("run", ["taken", "taken/run"])
+def test_a_run_folder_that_cannot_be_written_is_74(run: str, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (config.parent / "taken").write_text("a file")
+    done = call(capsys, "train", config, "--out", config.parent / run)
+    assert done.code == 74
+    assert str(config.parent / "taken") in done.err.splitlines()[-1]
+    assert done.out == ""
+    assert (config.parent / "taken").read_text() == "a file"
+
+
+def test_the_help_documents_every_setting_and_no_whole_section(capsys: pytest.CaptureFixture[str]) -> None:
+    done = call(capsys, "train", "--help")
+    assert done.code == 0
+    options = re.findall(r"^  (--[a-z]+\.[a-z_.]+)", done.out, re.MULTILINE)
+    assert options[0] == "--data.format"
+    assert {"--features.words.dim", "--model.head", "--training.seed"} <= set(options)
+    assert len(set(options)) == len(options) > 50
+    assert "Path to a configuration file" not in " ".join(done.out.split())
+    assert not re.search(r"^  --(data|features|model|training)(\.\w+)? CONFIG$", done.out, re.MULTILINE)
+    assert "+ " not in done.out
+
+
+def test_on_a_terminal_a_bar_lives_and_goes(terminal_run: tuple[int, str, Path]) -> None:
+    code, received, folder = terminal_run
+    assert code == 0, received
+    assert "━" in received
+    assert f"epoch 1/2 {ESCAPE}" in received
+    assert received.rfind(f"{ESCAPE}?25h") > received.rfind(f"{ESCAPE}?25l") >= 0  # the cursor is back
+    last = received.rsplit(f"{ESCAPE}2K", 1)[1]
+    assert "━" not in last
+    assert last.endswith(f"The model and the report are in {folder / 'run'}\n")
+
+
+def test_on_a_terminal_lines_stay_and_the_report_is_apart(terminal_run: tuple[int, str, Path]) -> None:
+    _, received, folder = terminal_run
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", received)
+    assert re.search(r"\repoch 1/2  loss .* s\n", plain)
+    assert re.search(r"\repoch 2/2  loss .* s\n", plain)
+    assert "Scores" not in plain
+    report = (folder / "report.txt").read_text(encoding="utf-8")
+    assert "Scores" in report
+    assert ESCAPE not in report
+
+
+def test_an_interrupt_ends_with_130_and_leaves_the_best_model(config: Path) -> None:
+    run = config.parent / "run"
+    words = command("train", config, "--out", run, "--training.num_epochs", "100000")
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = [line for line in process.stderr if not line.startswith("epoch")]
+        out = process.stdout.read()
+    assert process.returncode == 130
+    assert out == ""
+    assert only_line("".join(rest)) == "interrupted"
+    assert tagger.load(run, device="cpu").predict([["The"]])[0].tokens == ("The",)
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "[bold] :smile:"
+    folder.mkdir()
+    write_yaml(folder / "train.conll", ["The\t[/red]", "cat\t:cat:", ""])
+    done = train(capsys, write_yaml(folder / "tiny.yaml", CONFIG))
+    assert done.code == 0
+    assert f"2 tokens  {folder / 'train.conll'}\n" in done.err
+    assert ":cat:, [/red]\n" in done.err
+
+
+def test_a_progress_that_fails_gives_the_terminal_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    terminal, end = os.openpty()
+    with os.fdopen(end, "w") as stream:
+        with pytest.raises(RuntimeError, match="stop"), TrainingProgress(stream):
+            raise RuntimeError("stop")
+        received = os.read(terminal, 1 << 16).decode()
+    os.close(terminal)
+    assert received.rfind(f"{ESCAPE}?25h") > received.rfind(f"{ESCAPE}?25l") >= 0

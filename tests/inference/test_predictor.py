@@ -1,0 +1,401 @@
+"""The Predictor: order kept, company without effect, any string taken, what is no sentence refused by name."""
+
+import copy
+import json
+import math
+import pickle
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tagger.inference.predictor as predictor_module
+from tagger.config import Config
+from tagger.data.columns import read_conllu
+from tagger.errors import ConfigError
+from tagger.evaluation.report import Report
+from tagger.inference.model_folder import load_model
+from tagger.inference.predictor import WINDOW, Predictor, load, pick_device, predictor_of
+from tagger.schemes import illegal_transitions, tags_of_types, tags_to_spans
+from tagger.sentence import Prediction
+from tagger.training.run import train
+from tests.conftest import SAMPLE, change
+
+DEV = [sentence.tokens for sentence in read_conllu(SAMPLE / "dev.conllu", tags=None)]
+BOTH = pytest.mark.parametrize("which", ["pos_predictor", "ner_predictor"])
+ODD = [
+    "",
+    " ",
+    "\n",
+    "\t",
+    "\0",
+    "\u200b",
+    "\ufeff",
+    "\U0001f469\u200d\U0001f680",
+    "\ud800",
+    "日本語",
+    "x" * 50_000,
+    "İ",
+]
+
+
+@pytest.fixture
+def predictor(which: str, request: pytest.FixtureRequest) -> Predictor:
+    found = request.getfixturevalue(which)
+    assert isinstance(found, Predictor)
+    return found
+
+
+def same(one: Prediction, other: Prediction) -> bool:
+    """Whether two predictions agree: tags exactly, confidences up to the last bits."""
+    return (one.tokens, one.tags, [span.key for span in one.spans]) == (
+        other.tokens,
+        other.tags,
+        [span.key for span in other.spans],
+    ) and one.confidence == pytest.approx(other.confidence, abs=1e-5)
+
+
+@BOTH
+class TestPredict:
+    def test_order_is_kept(self, predictor: Predictor) -> None:
+        assert [prediction.tokens for prediction in predictor.predict(DEV)] == DEV
+
+    def test_nothing(self, predictor: Predictor) -> None:
+        assert predictor.predict([]) == []
+        assert list(predictor.predict_stream(iter(()))) == []
+
+    def test_empty_sentences_keep_their_place(self, predictor: Predictor) -> None:
+        found = predictor.predict([[], ["a", "b"], (), [], ["c"], []])
+        assert [len(prediction) for prediction in found] == [0, 2, 0, 0, 1, 0]
+        empty = Prediction(tokens=(), tags=(), spans=(), confidence=())
+        assert found[0] == found[2] == found[3] == found[5] == empty
+        assert predictor.predict([[]]) == [empty]
+
+    def test_one_tag_and_one_confidence_a_token(self, predictor: Predictor) -> None:
+        for prediction in predictor.predict(DEV):
+            assert len(prediction.tags) == len(prediction.confidence) == len(prediction.tokens)
+            assert set(prediction.tags) <= set(predictor.tags)
+            assert all(0 <= chance <= 1 for chance in prediction.confidence)
+            assert (prediction.offsets, prediction.sentence_starts) == (None, (0,))
+
+    def test_generators_and_any_sequence(self, predictor: Predictor) -> None:
+        expected = predictor.predict(DEV[:6])
+        assert predictor.predict(sentence for sentence in DEV[:6]) == expected
+        assert predictor.predict(iter(sentence) for sentence in DEV[:6]) == expected  # type: ignore[misc]
+        assert predictor.predict(tuple(map(list, DEV[:6]))) == expected
+
+    def test_company_has_no_effect(self, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+        together = predictor.predict(DEV)
+        assert all(same(*pair) for pair in zip(together, (predictor.predict([s])[0] for s in DEV), strict=True))
+        monkeypatch.setattr(predictor_module, "BATCH_TOKENS", 200)
+        monkeypatch.setattr(predictor_module, "WINDOW", 17)
+        order = list(range(len(DEV)))
+        random.Random(1).shuffle(order)
+        shuffled = predictor.predict(DEV[index] for index in order)
+        assert all(same(shuffled[place], together[index]) for place, index in enumerate(order))
+
+    def test_odd_tokens(self, predictor: Predictor) -> None:
+        sentences = [ODD, *([token] for token in ODD), ["The", *ODD, "cat"]]
+        found = predictor.predict(sentences)
+        assert [list(prediction.tokens) for prediction in found] == sentences
+        assert all(math.isfinite(chance) for prediction in found for chance in prediction.confidence)
+
+    def test_a_very_long_sentence(self, predictor: Predictor) -> None:
+        tokens = [DEV[0][index % len(DEV[0])] for index in range(5000)]
+        found = predictor.predict([DEV[1], tokens, DEV[2]])
+        assert [len(prediction) for prediction in found] == [len(DEV[1]), 5000, len(DEV[2])]
+        assert same(found[0], predictor.predict([DEV[1]])[0])
+
+    def test_network_in_training_mode(self, predictor: Predictor) -> None:
+        expected = predictor.predict(DEV[:5])
+        predictor.network.train()
+        assert predictor.predict(DEV[:5]) == expected
+
+    def test_leaves_no_gradients_behind(self, predictor: Predictor) -> None:
+        predictor.predict(DEV[:2])
+        assert torch.is_grad_enabled()
+        assert not torch.is_inference_mode_enabled()
+        assert all(weight.grad is None for weight in predictor.network.parameters())
+
+
+class TestRefused:
+    @pytest.mark.parametrize("given", ["The cat sleeps.", ["The cat sleeps."], [["The"], "cat"]])
+    def test_bare_strings(self, pos_predictor: Predictor, given: Sequence[Sequence[str]]) -> None:
+        with pytest.raises(TypeError, match="use predict_text"):
+            pos_predictor.predict(given)
+
+    def test_a_bare_string_is_refused_before_anything_is_asked_for(self, pos_predictor: Predictor) -> None:
+        with pytest.raises(TypeError, match="use predict_text"):
+            pos_predictor.predict_stream("The cat sleeps.")
+        with pytest.raises(TypeError, match="use predict_text"):
+            pos_predictor.predict_text_stream("The cat sleeps.")
+
+    @pytest.mark.parametrize(("token", "kind"), [(1, "int"), (None, "NoneType"), (b"cat", "bytes"), (["a"], "list")])
+    def test_tokens_that_are_no_strings(self, pos_predictor: Predictor, token: object, kind: str) -> None:
+        with pytest.raises(TypeError, match=rf"a token is a string, got {kind}"):
+            pos_predictor.predict([["The"], ["a", token]])  # type: ignore[list-item]
+
+    @pytest.mark.parametrize(("sentence", "kind"), [(None, "NoneType"), (7, "int")])
+    def test_sentences_that_are_no_sequences(self, pos_predictor: Predictor, sentence: object, kind: str) -> None:
+        with pytest.raises(TypeError, match=f"a sentence is a sequence of tokens, got {kind}"):
+            pos_predictor.predict([sentence])  # type: ignore[list-item]
+
+    def test_texts_that_are_no_strings(self, pos_predictor: Predictor) -> None:
+        with pytest.raises(TypeError, match="predict_text takes strings, got list: use predict for tokens"):
+            pos_predictor.predict_text([["The", "cat"]])  # type: ignore[list-item]
+
+
+class TestStream:
+    @pytest.fixture(autouse=True)
+    def small_window(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(predictor_module, "WINDOW", 8)
+
+    @pytest.mark.parametrize("length", [1, 0])
+    def test_reads_at_most_a_window_ahead(self, pos_predictor: Predictor, length: int) -> None:
+        read = 0
+
+        def count() -> Iterator[list[str]]:
+            nonlocal read
+            for _ in range(500):
+                read += 1
+                yield ["word"] * length
+
+        stream = pos_predictor.predict_stream(count())
+        assert read == 0
+        for answered in range(1, 30):
+            next(stream)
+            assert answered <= read < answered + 8
+
+    @pytest.mark.parametrize("text", ["One. Two.", "", "Hello there"])
+    def test_texts_too(self, pos_predictor: Predictor, text: str) -> None:
+        read = 0
+
+        def count() -> Iterator[str]:
+            nonlocal read
+            for _ in range(500):
+                read += 1
+                yield text
+
+        stream = pos_predictor.predict_text_stream(count())
+        for answered in range(1, 30):
+            next(stream)
+            assert answered <= read <= answered + 8
+
+    def test_answers_before_a_bad_sentence(self, pos_predictor: Predictor) -> None:
+        stream = pos_predictor.predict_stream([*DEV[:8], [1]])  # type: ignore[list-item]
+        assert [next(stream).tokens for _ in range(8)] == DEV[:8]
+        with pytest.raises(TypeError, match="a token is a string"):
+            next(stream)
+
+    def test_text_of_more_sentences_than_a_window(self, pos_predictor: Predictor) -> None:
+        text = "We slept. " * 20
+        found = pos_predictor.predict_text(["", text, "Yes."])
+        assert [len(each.sentence_starts) for each in found] == [0, 20, 1]
+        assert len(found[1]) == 60
+
+    def test_default_window(self) -> None:
+        assert WINDOW == 2048
+
+
+@BOTH
+class TestText:
+    def test_one_string_or_a_list(self, predictor: Predictor) -> None:
+        text = "Anna Petrova lives in Geneva. She doesn't work at Nordbank!"
+        one = predictor.predict_text(text)
+        assert isinstance(one, Prediction)
+        assert predictor.predict_text([text]) == [one]
+        assert predictor.predict_text([]) == []
+
+    def test_offsets_slice_to_tokens(self, predictor: Predictor) -> None:
+        text = "  Anna Petrova lives\u00a0in Geneva.\nShe doesn't — \U0001f469\u200d\U0001f680 naïve!\t"
+        found = predictor.predict_text(text)
+        assert found.offsets is not None
+        assert tuple(text[start:end] for start, end in found.offsets) == found.tokens
+        assert len(found) == len(found.tags) == len(found.confidence) > 10
+
+    def test_empty_and_blank_strings_keep_their_place(self, predictor: Predictor) -> None:
+        texts = ["", "Hello there.", " \n\t", "\u2003", "Bye. Now.", ""]
+        found = predictor.predict_text(texts)
+        assert [len(each) > 0 for each in found] == [False, True, False, False, True, False]
+        blank = Prediction(tokens=(), tags=(), spans=(), confidence=(), offsets=(), sentence_starts=())
+        assert found[0] == found[2] == found[3] == found[5] == blank == predictor.predict_text("")
+        assert predictor.predict_text(["", ""]) == [blank, blank]
+
+    def test_equals_its_sentences(self, predictor: Predictor) -> None:
+        found = predictor.predict_text("Anna Petrova lives in Geneva. Marta Quill works in Lagos.")
+        starts = found.sentence_starts
+        assert len(starts) == 2
+        parts = predictor.predict([found.tokens[: starts[1]], found.tokens[starts[1] :]])
+        assert found.tags == parts[0].tags + parts[1].tags
+        assert found.confidence == pytest.approx(parts[0].confidence + parts[1].confidence, abs=1e-5)
+        moved = [
+            (span.start + start, span.end + start)
+            for start, part in zip(starts, parts, strict=True)
+            for span in part.spans
+        ]
+        assert [(span.start, span.end) for span in found.spans] == moved
+
+    @given(texts=st.lists(st.text(max_size=40), max_size=5))
+    @settings(max_examples=30, deadline=None)
+    def test_any_text(self, which: str, texts: list[str], request: pytest.FixtureRequest) -> None:
+        found = request.getfixturevalue(which).predict_text(texts)
+        assert len(found) == len(texts)
+        for text, each in zip(texts, found, strict=True):
+            assert tuple(text[start:end] for start, end in each.offsets) == each.tokens
+
+
+class TestSpans:
+    def test_in_the_datas_own_scheme(self, ner_predictor: Predictor) -> None:
+        """The data say BIO, the network learns BIOES."""
+        assert any(tag.startswith("E-") for tag in ner_predictor.vocabulary.tags)
+        found = ner_predictor.predict(DEV)
+        assert sum(len(prediction.spans) for prediction in found) > 20
+        for prediction in found:
+            assert {tag[0] for tag in prediction.tags} <= set("BIO")
+            assert illegal_transitions(prediction.tags, "BIO") == []
+            assert [span.key for span in prediction.spans] == [s.key for s in tags_to_spans(prediction.tags, "BIO")]
+
+    def test_confidence_is_the_product_over_the_tokens(self, ner_predictor: Predictor) -> None:
+        spans = 0
+        for prediction in ner_predictor.predict(DEV):
+            for span in prediction.spans:
+                spans += span.end - span.start > 1
+                assert span.confidence == pytest.approx(math.prod(prediction.confidence[span.start : span.end]))
+        assert spans
+
+    def test_plain_tags_spell_none(self, pos_predictor: Predictor) -> None:
+        assert all(prediction.spans == () for prediction in pos_predictor.predict(DEV))
+
+    def test_tags(self, pos_predictor: Predictor, ner_predictor: Predictor) -> None:
+        assert ner_predictor.tags == tuple(tags_of_types(["LOC", "MISC", "ORG", "PER"], "BIO"))
+        assert pos_predictor.tags == pos_predictor.vocabulary.tags
+
+
+class TestThreads:
+    @BOTH
+    def test_several_threads_share_one(
+        self, which: str, predictor: Predictor, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    ) -> None:
+        """They share the table of forms, which learns, and starts afresh whenever it is full."""
+        monkeypatch.setattr(predictor_module, "MAX_FORMS", 30)
+        monkeypatch.setattr(predictor_module, "BATCH_TOKENS", 100)
+        expected = predictor.predict(DEV)
+        shared = predictor_of(
+            load_model(request.getfixturevalue(which.replace("predictor", "run"))), device=predictor.device
+        )
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with ThreadPoolExecutor(6) as pool:
+                answers = list(pool.map(lambda _: shared.predict(DEV), range(6)))
+        finally:
+            sys.setswitchinterval(interval)
+        for found in answers:
+            assert all(same(*pair) for pair in zip(found, expected, strict=True))
+
+    @BOTH
+    def test_pickled_and_copied(self, predictor: Predictor) -> None:
+        expected = predictor.predict(DEV[:9])
+        assert pickle.loads(pickle.dumps(predictor)).predict(DEV[:9]) == expected
+        assert copy.deepcopy(predictor).predict(DEV[:9]) == expected
+
+
+class TestMemory:
+    def test_forms_are_forgotten_when_there_are_too_many(self, pos_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(predictor_module, "MAX_FORMS", 50)
+        predictor = load(pos_run, device="cpu")
+        sentences = [[f"word{number}x{index}" for index in range(20)] for number in range(40)]
+        again = predictor.predict(sentences)
+        monkeypatch.undo()
+        assert all(same(*pair) for pair in zip(again, load(pos_run, device="cpu").predict(sentences), strict=True))
+
+
+class TestLoad:
+    def test_a_fresh_process_says_the_same(self, pos_run: Path, ner_run: Path) -> None:
+        """The report was made right after training; a new process counts the same, and tags the same as this one."""
+        script = """
+import json, sys
+import torch
+from pathlib import Path
+import tagger
+from tagger.data.columns import read_conllu
+torch.set_num_threads(1)
+answers = []
+for run, tags, scheme in (sys.argv[1], "UPOS", "plain"), (sys.argv[2], "NER", "BIO"):
+    predictor = tagger.load(run, device="cpu")
+    sentences = list(read_conllu(Path(sys.argv[3]), tags=tags, scheme=scheme))
+    tagged = [prediction.tags for prediction in predictor.predict([each.tokens for each in sentences])]
+    answers.append([tagger.evaluate(predictor, sentences).to_json(), tagged])
+print(json.dumps(answers))
+"""
+        command = [sys.executable, "-c", script, str(pos_run), str(ner_run), str(SAMPLE / "test.conllu")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        tokens = [sentence.tokens for sentence in read_conllu(SAMPLE / "test.conllu", tags=None)]
+        for run, (report, tagged) in zip((pos_run, ner_run), json.loads(done.stdout), strict=True):
+            trained = Report.from_json((run / "report.json").read_text())
+            assert Report.from_json(report).scores == trained.scores
+            here = load(str(run), device="cpu").predict(tokens)
+            assert [list(prediction.tags) for prediction in here] == tagged
+
+    @pytest.mark.parametrize("name", ["tpu", "mps", "", "cpu:0", "cuda:x", "cuda:-1", "gpu"])
+    def test_no_such_device(self, pos_run: Path, name: str) -> None:
+        with pytest.raises(ConfigError, match=f"^device: no device '{name}': one of auto, cpu, cuda, cuda:N$"):
+            load(pos_run, device=name)
+
+    @pytest.mark.parametrize(("name", "there"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 1)])
+    def test_no_such_gpu(self, monkeypatch: pytest.MonkeyPatch, name: str, there: int) -> None:
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
+        with pytest.raises(ConfigError, match=f"^--device: {name}: there are {there} CUDA devices here"):
+            pick_device(name, key="--device")
+
+    def test_auto(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for there, kind in ((False, "cpu"), (True, "cuda")):
+            monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+            assert pick_device("auto").type == kind
+
+    @pytest.mark.parametrize("scheme", ["BIO", "IOB1", "BIOES", "BILOU", "IO"])
+    def test_softmax_over_spans_in_every_scheme(self, tiny_config: Config, tmp_path: Path, scheme: str) -> None:
+        """A softmax head may decode illegal sequences; the answer is still spelled as the data spell spans."""
+        data = tmp_path / "data.conll"
+        words = ("Anna", "Petrova", "in", "Geneva")
+        tags = {
+            "BIO": ("B-PER", "I-PER", "O", "B-LOC"),
+            "IOB1": ("I-PER", "I-PER", "O", "I-LOC"),
+            "BIOES": ("B-PER", "E-PER", "O", "S-LOC"),
+            "BILOU": ("B-PER", "L-PER", "O", "U-LOC"),
+            "IO": ("I-PER", "I-PER", "O", "I-LOC"),
+        }[scheme]
+        lines = "\n".join(f"{word} {tag}" for word, tag in zip(words, tags, strict=True))
+        data.write_text(f"{lines}\n\n" * 8)
+        changes = {
+            "data.format": "conll",
+            "data.train": str(data),
+            "data.dev": None,
+            "data.test": None,
+            "data.scheme": scheme,
+            "training.num_epochs": 1,
+        }
+        train(change(tiny_config, changes), tmp_path / "run")
+        predictor = load(tmp_path / "run", device="cpu")
+        assert predictor.tags == tuple(tags_of_types(["LOC", "PER"], scheme))
+        for prediction in predictor.predict([words[:length] for length in (1, 2, 3, 4)]):
+            assert set(prediction.tags) <= set(predictor.tags)
+            assert illegal_transitions(prediction.tags, scheme) == []
+
+    @pytest.mark.cuda
+    @BOTH
+    def test_gpu_tags_as_the_cpu_does(self, which: str, predictor: Predictor, request: pytest.FixtureRequest) -> None:
+        on_gpu = load(request.getfixturevalue(which.replace("predictor", "run")), device="cuda").predict(DEV)
+        pairs = [
+            (ours, theirs)
+            for one, other in zip(on_gpu, predictor.predict(DEV), strict=True)
+            for ours, theirs in zip(one.tags, other.tags, strict=True)
+        ]
+        assert sum(ours == theirs for ours, theirs in pairs) >= 0.999 * len(pairs)

@@ -1,0 +1,77 @@
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+import tagger
+
+NAMES = [
+    "Config",
+    "Prediction",
+    "Predictor",
+    "Report",
+    "Sentence",
+    "Span",
+    "TaggerError",
+    "__version__",
+    "evaluate",
+    "load",
+    "load_config",
+    "train",
+]
+HEAVY = ("torch", "datasets", "accelerate", "seqeval", "numpy")
+
+IMPORTED = "import sys, json; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+ALL_HELP = """\
+from tagger.cli.main import VERBS, main
+for words in [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)]:
+    assert main(words) == 0, words
+"""
+
+
+def modules_after(code: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{IMPORTED}"], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stderr))
+
+
+def test_the_public_names_are_exactly_these() -> None:
+    assert tagger.__all__ == NAMES
+    assert dir(tagger) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_is_there_and_stays_the_same_object(name: str) -> None:
+    found = getattr(tagger, name)
+    assert found is getattr(tagger, name)
+    assert name == "__version__" or found.__name__ == name
+    assert name == "__version__" or found.__doc__
+
+
+def test_star_import_brings_every_public_name() -> None:
+    names: dict[str, Any] = {}
+    exec("from tagger import *", names)
+    assert set(NAMES) <= set(names)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert tagger.__version__ == version("tagger")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'tagger' has no attribute 'lode'"):
+        _ = tagger.lode
+
+
+def test_importing_tagger_is_light() -> None:
+    loaded = modules_after("import tagger")
+    assert "tagger" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_the_help_of_every_verb_is_light() -> None:
+    loaded = modules_after(ALL_HELP)
+    assert "tagger.cli.main" in loaded
+    assert loaded.isdisjoint(HEAVY)

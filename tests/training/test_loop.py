@@ -1,0 +1,416 @@
+"""fit(): schedules, steps over several batches, clipping, stopping, and what it never does."""
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from tagger.config import AffixesConfig, CharactersConfig, FeaturesConfig, ModelConfig, TrainingConfig, WordsConfig
+from tagger.data.batches import Batch, LazyBatches, bucket
+from tagger.data.vocab import FormTable, Vocabulary
+from tagger.errors import ConfigError
+from tagger.inference.model_folder import sizes_of
+from tagger.model.heads import CRFHead, SoftmaxHead
+from tagger.model.network import SequenceTagger, build_network
+from tagger.training.hardware import accelerating
+from tagger.training.loop import REPORT_EVERY, Epoch, Step, build_optimizer, fit, rate_factor
+
+SENTENCES = [["a"], ["b", "c", "a"], ["c", "c"], ["a", "b", "c", "d", "e", "f"], ["e", "d"], ["f", "a", "b", "b"]]
+TAGS = ("X", "Y", "Z")
+FEATURES = FeaturesConfig(
+    words=WordsConfig(dim=6, singleton_dropout=0.0),
+    characters=CharactersConfig(dim=3, hidden_dim=4),
+    affixes=AffixesConfig(dim=2, num_buckets=20),
+)
+VOCABULARY = Vocabulary.build(
+    dict.fromkeys("abcdef", 2),
+    tags=TAGS,
+    extra_words=(),
+    words=FEATURES.words,
+    characters=FEATURES.characters,
+    affixes=FEATURES.affixes,
+)
+
+
+@pytest.fixture
+def accelerator() -> Iterator[Accelerator]:
+    with accelerating(torch.device("cpu"), TrainingConfig(precision="fp32")) as made:
+        yield made
+
+
+def make_network(head: str = "softmax", *, dropout: float = 0.0) -> SequenceTagger:
+    torch.manual_seed(3)
+    model = ModelConfig(hidden_dim=5, head=head, input_dropout=dropout, output_dropout=dropout)  # type: ignore[arg-type]
+    return build_network(FEATURES, model, sizes_of(VOCABULARY))
+
+
+def make_batches(groups: list[list[int]]) -> LazyBatches:
+    table = FormTable(VOCABULARY)
+    rows = table.rows(SENTENCES)
+    tags = [np.array([ord(word) % len(TAGS) for word in sentence], dtype=np.int64) for sentence in SENTENCES]
+    return LazyBatches(groups, rows=rows, table=table, tags=tags)
+
+
+def tags_of(batch: Batch) -> torch.Tensor:
+    assert batch.tags is not None
+    return batch.tags
+
+
+def sgd(network: SequenceTagger, *, learning_rate: float = 0.1, momentum: float = 0.0) -> torch.optim.Optimizer:
+    return build_optimizer(network, name="sgd", learning_rate=learning_rate, weight_decay=0.0, momentum=momentum)
+
+
+def constant(progress: float) -> float:
+    return 1.0
+
+
+def run(
+    network: SequenceTagger,
+    accelerator: Accelerator,
+    *,
+    groups: Sequence[list[int]] = ([0, 1, 2], [3, 4, 5]),
+    optimizer: torch.optim.Optimizer | None = None,
+    num_epochs: int = 1,
+    factor: Callable[[float], float] = constant,
+    accumulate: int = 1,
+    clip_norm: float = 0.0,
+    patience: int = 0,
+    evaluate: Callable[[], float | None] | None = None,
+) -> list[Step | Epoch]:
+    batches = make_batches(list(groups))
+    return list(
+        fit(
+            network,
+            lambda _: batches,
+            optimizer=optimizer or sgd(network),
+            accelerator=accelerator,
+            num_epochs=num_epochs,
+            factor=factor,
+            accumulate=accumulate,
+            clip_norm=clip_norm,
+            patience=patience,
+            evaluate=evaluate,
+        )
+    )
+
+
+def epochs_of(events: Sequence[Step | Epoch]) -> list[Epoch]:
+    return [event for event in events if isinstance(event, Epoch)]
+
+
+def weights_of(network: SequenceTagger) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in network.named_parameters()}
+
+
+def gradients_of(network: SequenceTagger) -> dict[str, torch.Tensor]:
+    return {name: weight.grad.clone() for name, weight in network.named_parameters() if weight.grad is not None}
+
+
+def norm_of(gradients: dict[str, torch.Tensor]) -> float:
+    return math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients.values()))
+
+
+class TestRateFactor:
+    @pytest.mark.parametrize(
+        ("schedule", "warmup", "progress", "expected"),
+        [
+            ("constant", 0.0, 0.0, 1.0),
+            ("constant", 0.0, 1.0, 1.0),
+            ("constant", 0.2, 0.1, 0.5),
+            ("constant", 0.2, 0.2, 1.0),
+            ("linear", 0.0, 0.0, 1.0),
+            ("linear", 0.0, 0.25, 0.75),
+            ("linear", 0.0, 1.0, 0.0),
+            ("linear", 0.5, 0.25, 0.5),
+            ("linear", 0.5, 0.5, 1.0),
+            ("linear", 0.5, 0.75, 0.5),
+            ("cosine", 0.0, 0.0, 1.0),
+            ("cosine", 0.0, 1 / 3, 0.75),
+            ("cosine", 0.0, 0.5, 0.5),
+            ("cosine", 0.0, 1.0, 0.0),
+            ("cosine", 0.2, 0.0, 0.0),
+            ("cosine", 0.2, 0.05, 0.25),
+            ("cosine", 0.2, 0.6, 0.5),
+        ],
+    )
+    def test_by_hand(self, schedule: str, warmup: float, progress: float, expected: float) -> None:
+        assert rate_factor(progress, schedule=schedule, warmup=warmup) == pytest.approx(expected)  # type: ignore[arg-type]
+
+    def test_steps_use_it(self, accelerator: Accelerator) -> None:
+        asked: list[float] = []
+
+        def factor(progress: float) -> float:
+            asked.append(progress)
+            return rate_factor(progress, schedule="linear", warmup=0.0)
+
+        events = run(make_network(), accelerator, num_epochs=2, factor=factor)
+        assert asked == [0.0, 0.25, 0.5, 0.75]
+        assert [epoch.learning_rate for epoch in epochs_of(events)] == pytest.approx([0.075, 0.025])
+
+    def test_a_step_at_rate_zero_changes_nothing(self, accelerator: Accelerator) -> None:
+        network = make_network()
+        before = weights_of(network)
+        run(network, accelerator, factor=lambda _: 0.0)
+        assert all(torch.equal(before[name], weight) for name, weight in weights_of(network).items())
+
+
+class TestOptimizer:
+    def test_kinds(self) -> None:
+        network = make_network()
+        adamw = build_optimizer(network, name="adamw", learning_rate=0.1, weight_decay=0.2, momentum=0.0)
+        assert isinstance(adamw, torch.optim.AdamW)
+        assert (adamw.param_groups[0]["lr"], adamw.param_groups[0]["weight_decay"]) == (0.1, 0.2)
+        assert isinstance(sgd(network, momentum=0.9), torch.optim.SGD)
+        assert sgd(network, momentum=0.9).param_groups[0]["momentum"] == 0.9
+
+    def test_frozen_weights_are_left_out(self, accelerator: Accelerator) -> None:
+        network = make_network()
+        assert network.features.words is not None
+        table = network.features.words.table.weight
+        table.requires_grad = False
+        before = table.detach().clone()
+        run(network, accelerator)
+        assert torch.equal(before, table)
+        assert all(weight is not table for weight in sgd(network).param_groups[0]["params"])
+
+    def test_one_step_of_sgd_by_hand(self, accelerator: Accelerator) -> None:
+        network = make_network()
+        before = weights_of(network)
+        run(network, accelerator, groups=[[0, 3]], optimizer=sgd(network, learning_rate=0.5))
+        after, gradients = weights_of(network), gradients_of(network)
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(after[name], before[name] - 0.5 * gradient)
+
+    @pytest.mark.parametrize("head", ["softmax", "crf"])
+    @pytest.mark.parametrize("name", ["adamw", "sgd"])
+    def test_learns(self, accelerator: Accelerator, head: str, name: str) -> None:
+        network = make_network(head)
+        optimizer = build_optimizer(
+            network,
+            name=name,  # type: ignore[arg-type]
+            learning_rate=0.03 if name == "adamw" else 0.5,
+            weight_decay=0.0,
+            momentum=0.0,
+        )
+        epochs = epochs_of(run(network, accelerator, optimizer=optimizer, num_epochs=25))
+        assert epochs[-1].train_loss < epochs[0].train_loss / 3
+
+
+class TestAccumulate:
+    @pytest.mark.parametrize("head", ["softmax", "crf"])
+    @pytest.mark.parametrize("name", ["adamw", "sgd"])
+    @pytest.mark.parametrize("groups", [[[0, 1, 2], [3, 4, 5]], [[0], [1, 2, 3, 4], [5]]])
+    def test_equals_one_big_batch(
+        self, accelerator: Accelerator, head: str, name: str, groups: list[list[int]]
+    ) -> None:
+        """The mean is over the tokens of the whole step, so unequal batches weigh as their tokens do."""
+        found = []
+        for parts in ([[0, 1, 2, 3, 4, 5]], groups):
+            network = make_network(head)
+            # eps: AdamW's first step divides the gradient by its own size, and so blows rounding up where it is near 0
+            optimizer = sgd(network)
+            if name == "adamw":
+                optimizer = torch.optim.AdamW(network.parameters(), lr=0.1, eps=1e-3)
+            (epoch,) = epochs_of(run(network, accelerator, groups=parts, optimizer=optimizer, accumulate=len(parts)))
+            found.append((gradients_of(network), weights_of(network), epoch.train_loss))
+        (gradients, weights, loss), (split_gradients, split_weights, split_loss) = found
+        assert gradients.keys() == split_gradients.keys() == weights.keys()
+        for key in gradients:
+            torch.testing.assert_close(split_gradients[key], gradients[key], rtol=0, atol=1e-6)
+            torch.testing.assert_close(split_weights[key], weights[key], rtol=0, atol=1e-5)
+        assert split_loss == pytest.approx(loss, abs=1e-6)
+
+    def test_the_rest_makes_a_step_of_its_own(self, accelerator: Accelerator) -> None:
+        network = make_network()
+        optimizer = sgd(network)
+        steps = 0
+
+        def count(*_: object) -> None:
+            nonlocal steps
+            steps += 1
+
+        optimizer.register_step_post_hook(count)
+        run(network, accelerator, groups=[[index] for index in range(5)], optimizer=optimizer, accumulate=2)
+        assert steps == 3
+
+
+class TestClipping:
+    def test_gradient_is_no_longer_than_asked(self, accelerator: Accelerator) -> None:
+        free, clipped, loose = make_network(), make_network(), make_network()
+        run(free, accelerator, groups=[[0, 3]])
+        run(clipped, accelerator, groups=[[0, 3]], clip_norm=0.01)
+        run(loose, accelerator, groups=[[0, 3]], clip_norm=1e6)
+        norm = norm_of(gradients_of(free))
+        assert norm > 0.1
+        assert norm_of(gradients_of(clipped)) == pytest.approx(0.01, rel=1e-3)
+        assert norm_of(gradients_of(loose)) == pytest.approx(norm)
+        shrunk = {name: gradient * 0.01 / norm for name, gradient in gradients_of(free).items()}
+        for name, gradient in gradients_of(clipped).items():
+            torch.testing.assert_close(gradient, shrunk[name], rtol=1e-3, atol=1e-7)
+
+
+def scripted(scores: Sequence[float | None]) -> Callable[[], float | None]:
+    left = iter(scores)
+    return lambda: next(left)
+
+
+class TestBest:
+    @pytest.mark.parametrize(
+        ("scores", "best"),
+        [
+            ([0.1, 0.3, 0.2, 0.4], [True, True, False, True]),
+            ([0.3, 0.3, 0.3], [True, False, False]),
+            ([0.0, 0.0], [True, False]),
+            ([None, None], [True, True]),
+            ([None, 0.0, None, 0.5], [True, True, False, True]),
+            ([0.9, None, 0.8], [True, False, False]),
+        ],
+    )
+    def test_is_best(self, accelerator: Accelerator, scores: list[float | None], best: list[bool]) -> None:
+        epochs = epochs_of(run(make_network(), accelerator, num_epochs=len(scores), evaluate=scripted(scores)))
+        assert [epoch.dev_score for epoch in epochs] == scores
+        assert [epoch.is_best for epoch in epochs] == best
+
+    def test_without_dev_each_epoch_is(self, accelerator: Accelerator) -> None:
+        epochs = epochs_of(run(make_network(), accelerator, num_epochs=3, patience=1))
+        assert [(epoch.number, epoch.dev_score, epoch.is_best) for epoch in epochs] == [
+            (1, None, True),
+            (2, None, True),
+            (3, None, True),
+        ]
+
+    @pytest.mark.parametrize(
+        ("patience", "scores", "last"),
+        [
+            (0, [0.5, 0.4, 0.3, 0.2, 0.1], 5),
+            (1, [0.5, 0.6, 0.6, 0.9, 0.9], 3),
+            (2, [0.5, 0.4, 0.6, 0.5, 0.6], 5),
+            (2, [0.5, 0.4, 0.3, 0.9, 0.9], 3),
+            (2, [0.5, None, None, 0.9, 0.9], 3),
+            (2, [None, None, None, None, None], 5),
+        ],
+    )
+    def test_patience(self, accelerator: Accelerator, patience: int, scores: list[float | None], last: int) -> None:
+        events = run(make_network(), accelerator, num_epochs=5, patience=patience, evaluate=scripted(scores))
+        assert [epoch.number for epoch in epochs_of(events)] == list(range(1, last + 1))
+
+
+class TestDiverging:
+    def test_loss(self, accelerator: Accelerator) -> None:
+        network = make_network()
+        network.to_emissions.bias.data.fill_(math.nan)
+        with pytest.raises(ConfigError, match=r"^training\.learning_rate: the loss became nan in epoch 1: .*clip_norm"):
+            run(network, accelerator)
+
+    def test_loss_is_looked_at_within_an_epoch(self, accelerator: Accelerator) -> None:
+        network = make_network()
+        network.to_emissions.bias.data.fill_(math.inf)
+        events = fit(
+            network,
+            lambda _: make_batches([[0]] * 50),
+            optimizer=sgd(network),
+            accelerator=accelerator,
+            num_epochs=1,
+            factor=constant,
+        )
+        with pytest.raises(ConfigError, match="the loss became nan in epoch 1"):
+            next(events)
+
+    def test_weights_after_the_last_step(self, accelerator: Accelerator) -> None:
+        """The only loss is finite; the step that follows it ruins the weights, which must not be saved."""
+        network = make_network()
+        network.to_emissions.weight.register_hook(  # type: ignore[no-untyped-call]
+            lambda gradient: gradient * 1e20
+        )
+        optimizer = sgd(network, learning_rate=1e30)
+        with pytest.raises(ConfigError, match="a weight became infinite or NaN in epoch 1"):
+            run(network, accelerator, groups=[[0, 1, 2, 3, 4, 5]], optimizer=optimizer)
+
+
+class TestEvents:
+    @pytest.mark.parametrize(("num_batches", "accumulate", "steps"), [(25, 1, [10, 20]), (25, 2, [10]), (9, 1, [])])
+    def test_steps(self, accelerator: Accelerator, num_batches: int, accumulate: int, steps: list[int]) -> None:
+        groups = [[index % len(SENTENCES)] for index in range(num_batches)]
+        events = run(make_network(), accelerator, groups=groups, accumulate=accumulate, num_epochs=2)
+        found = [event for event in events if isinstance(event, Step)]
+        assert REPORT_EVERY == 10
+        assert [(step.epoch, step.step) for step in found] == list(itertools.product([1, 2], steps))
+        for step in found:
+            assert step.num_steps == math.ceil(num_batches / accumulate)
+            assert 0 < step.loss < 10
+            assert step.tokens_per_second > 0
+        assert [type(event).__name__ for event in events].count("Epoch") == 2
+        assert isinstance(events[-1], Epoch)
+
+    def test_loss_is_the_mean_over_tokens(self, accelerator: Accelerator) -> None:
+        network = make_network()
+        batches = make_batches([[0], [3]])
+        with torch.no_grad():
+            losses = [float(network.head.loss(network(each), tags_of(each), each.mask)) for each in batches]
+        (epoch,) = epochs_of(run(network, accelerator, groups=[[0], [3]], factor=lambda _: 0.0))
+        assert epoch.train_loss == pytest.approx((1 * losses[0] + 6 * losses[1]) / 7, rel=1e-5)
+        assert epoch.seconds > 0
+        assert epoch.tokens_per_second > 0
+
+    def test_epochs_ask_for_their_own_batches(self, accelerator: Accelerator) -> None:
+        asked: list[int] = []
+
+        def batches(epoch: int) -> Sequence[Batch]:
+            asked.append(epoch)
+            groups = bucket([len(sentence) for sentence in SENTENCES], batch_size=2, batch_tokens=None, seed=(1, epoch))
+            return make_batches(groups)
+
+        network = make_network()
+        events = fit(
+            network,
+            batches,
+            optimizer=sgd(network),
+            accelerator=accelerator,
+            num_epochs=3,
+            factor=functools.partial(rate_factor, schedule="cosine", warmup=0.1),
+        )
+        assert len(list(events)) == 3
+        assert asked == [1, 2, 3]
+
+    def test_the_network_trains_again_after_evaluation(self, accelerator: Accelerator) -> None:
+        network = make_network(dropout=0.5)
+        modes: list[bool] = []
+        network.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+
+        def evaluate() -> float:
+            network.eval()
+            return 0.5
+
+        run(network, accelerator, num_epochs=2, evaluate=evaluate)
+        assert modes == [True] * 4
+
+    @pytest.mark.parametrize(("head", "kind"), [("softmax", SoftmaxHead), ("crf", CRFHead)])
+    def test_a_training_step_never_decodes(
+        self, accelerator: Accelerator, head: str, kind: type, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise AssertionError("decoded")
+
+        for name in ("decode", "marginals"):
+            monkeypatch.setattr(kind, name, refuse)
+        assert len(run(make_network(head), accelerator)) == 1
+
+    def test_batches_without_tags(self, accelerator: Accelerator) -> None:
+        network = make_network()
+        (batch,) = make_batches([[0, 1]])
+        bare = Batch(**{**{name: getattr(batch, name) for name in Batch.__slots__}, "tags": None})
+        events = fit(
+            network,
+            lambda _: [bare],
+            optimizer=sgd(network),
+            accelerator=accelerator,
+            num_epochs=1,
+            factor=constant,
+        )
+        with pytest.raises(ValueError, match="without tags"):
+            next(events)
