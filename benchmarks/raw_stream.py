@@ -2,9 +2,9 @@
 
     python benchmarks/raw_stream.py runs/ewt ../shared/data/ewt/train.conllu --tokens 100000
 
-The raw text is made of the file's `# text` lines, or of its tokens joined by spaces. The command runs at the size asked for
-and at four times that, each in a process of its own, to show whether memory stays flat; whether the output is complete and in
-order is checked by comparing its tokens, without spaces, with the input.
+The raw text is made of the file's `# text` lines, over and over. The command runs at the size asked for and at four
+times that, each in a process of its own, to show whether memory stays flat; that the output is complete and in order
+is checked by comparing its tokens, without spaces, with the input.
 """
 
 import argparse
@@ -89,8 +89,8 @@ def main() -> None:
             output, seconds, megabytes = run(options.model, text, threads=options.threads)
             count = check(output, text)
             print(
-                f"{count:,} tokens, complete and in order: {seconds:.1f} s with start, {count / seconds:,.0f} tokens/s, "
-                f"at most {megabytes:,.0f} MB",
+                f"{count:,} tokens, complete and in order: {seconds:.1f} s with start, "
+                f"{count / seconds:,.0f} tokens/s, at most {megabytes:,.0f} MB",
                 flush=True,
             )
 
