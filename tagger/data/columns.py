@@ -1,28 +1,22 @@
-"""CoNLL columns and CoNLL-U, read and written.
+"""CoNLL columns, read and written: one token a line, an empty line after each sentence.
 
-Columns: one token a line, an empty line after each sentence (CoNLL-2000, CoNLL-2003, WNUT-17 ...). CoNLL-U: the
-format of Universal Dependencies, https://universaldependencies.org/format.html.
+CoNLL-2000, CoNLL-2003 and WNUT-17 come so; CoNLL-U, which is stricter, has a reader of its own in `conllu`.
 
 Reading is strict: what does not fit its declaration is an error with `path:line`, never a guess.
 """
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
-from tagger.data.lines import BLANKS, Source, read_lines, source_name
-from tagger.data.lines import TagChecker as TagChecker
+from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name
 from tagger.errors import ConfigError, DataError
-from tagger.schemes import OUTSIDE, is_plain
 from tagger.sentence import Prediction, Sentence
 
 DOCSTART = "-DOCSTART-"
 
 _BLANK_RUN = re.compile(r"[ \t]+")
-_CONLLU_COLUMNS = 10
-_CONLLU_FIELDS = {"UPOS": 3, "XPOS": 4}
-_CONLLU_SKIPPED_ID = re.compile(r"[1-9][0-9]*-[1-9][0-9]*|[0-9]+\.[1-9][0-9]*")
-_UNSPECIFIED = "_"
 
 
 def read_conll(
@@ -62,7 +56,7 @@ def read_conll(
     reader = _ColumnReader(
         name=source_name(source), tokens=tokens, tags=tags, checker=TagChecker(scheme=scheme), delimiter=delimiter
     )
-    return _read_columns(read_lines(source), reader=reader, header=header, comments=comments)
+    return _read_columns(source, reader=reader, header=header, comments=comments)
 
 
 def _check_settings(
@@ -79,29 +73,28 @@ def _check_settings(
         raise ConfigError("comments: an empty prefix would skip every line")
 
 
-def _read_columns(
-    lines: Iterator[tuple[int, str]], *, reader: "_ColumnReader", header: bool, comments: str | None
-) -> Iterator[Sentence]:
+def _read_columns(source: Source, *, reader: "_ColumnReader", header: bool, comments: str | None) -> Iterator[Sentence]:
     words: list[str] = []
     tags: list[str] = []
     start = 0
     awaits_header = header
-    for number, line in lines:
-        if not line.strip(BLANKS) or _is_docstart(line):
-            if words:
-                yield reader.sentence(words, tags, start)
-                words, tags = [], []
-        elif not words and comments is not None and line.startswith(comments):
-            continue
-        elif awaits_header:
-            reader.read_header(line, number)
-            awaits_header = False
-        else:
-            word, tag = reader.read_row(line, number)
-            start = start if words else number
-            words.append(word)
-            if tag is not None:
-                tags.append(tag)
+    with closing(read_lines(source)) as lines:
+        for number, line in lines:
+            if not line.strip(BLANKS) or _is_docstart(line):
+                if words:
+                    yield reader.sentence(words, tags, start)
+                    words, tags = [], []
+            elif not words and comments is not None and line.startswith(comments):
+                continue
+            elif awaits_header:
+                reader.read_header(line, number)
+                awaits_header = False
+            else:
+                word, tag = reader.read_row(line, number)
+                start = start if words else number
+                words.append(word)
+                if tag is not None:
+                    tags.append(tag)
     if words:
         yield reader.sentence(words, tags, start)
 
@@ -182,95 +175,6 @@ class _ColumnReader:
                 f"(separated by {separator})"
             )
         return column - 1 if column > 0 else self.num_columns + column
-
-
-def read_conllu(source: Source, *, tags: str | None = "UPOS", scheme: str = "plain") -> Iterator[Sentence]:
-    """Reads sentences from CoNLL-U, one at a time; tokens are the words (FORM), which may hold blanks.
-
-    Ranges (`3-4`) and empty nodes (`8.1`) are no words.
-
-    Args:
-        source: a file (plain or gzip), or an open binary stream, whose errors say `<stdin>:LINE`.
-        tags: UPOS, XPOS, or a key of MISC (`NER` for `NER=B-PER|SpaceAfter=No`); None: no tags are read.
-        scheme: how tags spell spans. In a span scheme a word without the key of MISC is `O`.
-
-    Yields:
-        Sentences whose source is the `path:line` of their first word.
-
-    Raises:
-        MissingInputError: there is no such file.
-        DataError: a line that does not fit, with its `path:line`.
-    """
-    name = source_name(source)
-    checker = TagChecker(scheme=scheme)
-    words: list[str] = []
-    found: list[str] = []
-    start = 0
-    rows = 0  # lines of the sentence so far, words or not
-
-    def finish() -> Sentence:
-        if not words:
-            raise DataError(f"{name}:{start}: a sentence without words")
-        return Sentence(tokens=tuple(words), tags=None if tags is None else tuple(found), source=f"{name}:{start}")
-
-    for number, line in read_lines(source):
-        where = f"{name}:{number}"
-        if not line.strip(BLANKS):
-            if rows:
-                yield finish()
-                words, found, rows = [], [], 0
-            continue
-        if not rows and line.startswith("#"):
-            continue
-        cells = _split_conllu(line, where)
-        start = start if words else number
-        rows += 1
-        if _is_word(cells[0], len(words) + 1, where):
-            words.append(cells[1])
-            if tags is not None:
-                tag = _conllu_tag(cells, tags, is_plain(scheme), where)
-                checker.check(tag, where)
-                found.append(tag)
-    if rows:
-        yield finish()
-
-
-def _split_conllu(line: str, where: str) -> list[str]:
-    cells = line.split("\t")
-    if len(cells) != _CONLLU_COLUMNS:
-        hint = "CoNLL-U has one tab between columns"
-        if line.startswith("#"):
-            hint = "comments stand before the first word of a sentence; is an empty line missing?"
-        raise DataError(f"{where}: expected {_CONLLU_COLUMNS} columns, found {len(cells)} ({hint})")
-    if not cells[1].strip(BLANKS):
-        raise DataError(f"{where}: empty token in FORM (column 2)")
-    return cells
-
-
-def _is_word(identifier: str, expected: int, where: str) -> bool:
-    if identifier == str(expected):
-        return True
-    if _CONLLU_SKIPPED_ID.fullmatch(identifier):
-        return False
-    hint = "; is the empty line between two sentences missing?" if identifier == "1" else ""
-    raise DataError(
-        f"{where}: expected ID {expected}, a range such as 3-4 or an empty node such as 8.1, found {identifier!r}{hint}"
-    )
-
-
-def _conllu_tag(cells: list[str], tags: str, plain: bool, where: str) -> str:
-    if tags in _CONLLU_FIELDS:
-        tag = cells[_CONLLU_FIELDS[tags]]
-        if tag == _UNSPECIFIED:
-            raise DataError(f"{where}: {tags} is not annotated ('_'), but tags are read from it")
-        return tag
-    for item in cells[9].split("|"):
-        key, equals, value = item.partition("=")
-        if key == tags and equals:
-            return value
-    if plain:
-        raise DataError(f"{where}: no {tags}=... in MISC (column 10), found {cells[9]!r}")
-    return OUTSIDE
 
 
 def format_conll(prediction: Prediction) -> str:

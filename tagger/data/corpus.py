@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tagger.config import DataConfig
-from tagger.data.columns import read_conll, read_conllu
+from tagger.data.columns import read_conll
+from tagger.data.conllu import read_conllu
 from tagger.data.lines import read_lines
 from tagger.data.rows import read_jsonl
 from tagger.errors import DataError

@@ -3,25 +3,22 @@
 Three things that the libraries let slip are held here. A revision is resolved to a commit first, and exactly that
 commit is read: `datasets` by itself may answer with whatever revision its cache holds. Integer tags become names at
 once, by the names of the very files they come from: two splits may number the same names differently. And every row
-is checked, so that a bad one is reported by `name/split/row N`.
+is checked, so that a bad one is reported by `name/split/row N` (see `hub_rows`).
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tagger.data.columns import TagChecker
-from tagger.data.lines import read_lines
+from tagger.data.hub_rows import STRINGS, Columns, find_tag_names, read_rows
 from tagger.errors import ConfigError, DataError, MissingInputError, TaggerError
 from tagger.sentence import Sentence
 
 CONVERTED = "refs/convert/parquet"
 LABEL_FILES = ("dataset/label.json", "label.json")
-ROWS_PER_READ = 1000
-_STRINGS = ("string", "large_string", "null")  # null: a column whose every list is empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +32,6 @@ class HubData:
 
     splits: dict[str, list[Sentence]]
     commit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Columns:
-    """Where the sentences of a dataset are: `data.tokens`, `data.tags` and `data.scheme`."""
-
-    tokens: str
-    tags: str | None
-    scheme: str
 
 
 def load_hub(
@@ -83,7 +71,7 @@ def load_hub(
         ConfigError: the configuration, a split, a column, or the names of integer tags are not there.
         DataError: rows that cannot be used, or files that cannot be read.
     """
-    columns = _Columns(tokens=tokens, tags=tags, scheme=scheme)
+    columns = Columns(tokens=tokens, tags=tags, scheme=scheme)
     commit, files = _resolve(name, revision)
     # `datasets` answers a script with a RuntimeError, or with an older commit where its cache holds one.
     if f"{name.rsplit('/', 1)[-1]}.py" in files:
@@ -95,6 +83,7 @@ def load_hub(
         else:
             builder.download_and_prepare()
             dataset = builder.as_dataset()
+    find_file = partial(_find_labels, name, commit)
     result: dict[str, list[Sentence]] = {}
     for ours, theirs in splits.items():
         if theirs not in dataset:
@@ -105,8 +94,9 @@ def load_hub(
             names = None
             if tags is not None:
                 own = _own_names(builder, theirs, tags, streaming=streaming)
-                names = _tag_names(features[tags], own, labels, name=name, commit=commit, column=tags)
-            result[ours] = list(_read_rows(dataset[theirs], columns, names, where=where))
+                column = f"column {tags!r} of {name}"
+                names = find_tag_names(features[tags], own, labels, where=column, find_file=find_file)
+            result[ours] = list(read_rows(dataset[theirs], columns, names, where=where))
     return HubData(splits=result, commit=commit)
 
 
@@ -163,7 +153,7 @@ def _open(name: str, *, config: str | None, commit: str) -> Any:
     return builder
 
 
-def _features(dataset: Any, columns: _Columns, where: str) -> Mapping[str, Any]:
+def _features(dataset: Any, columns: Columns, where: str) -> Mapping[str, Any]:
     """The features of a split's columns, after a check that the columns are there."""
     from datasets import Features
 
@@ -179,7 +169,7 @@ def _features(dataset: Any, columns: _Columns, where: str) -> Mapping[str, Any]:
         if column is not None and getattr(features[column], "feature", None) is None:
             raise ConfigError(f"data.{key}: column {column!r} of {where} holds {features[column]}, not lists")
     dtype = getattr(features[columns.tokens].feature, "dtype", None)
-    if dtype not in _STRINGS:
+    if dtype not in STRINGS:
         raise ConfigError(f"data.tokens: column {columns.tokens!r} of {where} holds {dtype}, not strings")
     return dict(features)
 
@@ -232,84 +222,15 @@ def _names_in(file: Any, column: str) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
-def _tag_names(
-    feature: Any,
-    own: Sequence[str] | None,
-    labels: Sequence[str] | Path | None,
-    *,
-    name: str,
-    commit: str,
-    column: str,
-) -> Mapping[int, str] | None:
-    """What integer tags mean; None for a column that holds the tags themselves."""
-    names = own or getattr(feature.feature, "names", None)
-    dtype = getattr(feature.feature, "dtype", None)
-    if names or dtype in _STRINGS:
-        if labels is not None:
-            raise ConfigError(f"data.labels: column {column!r} of {name} names its own tags; leave labels out")
-        return dict(enumerate(names)) if names else None
-    if not str(dtype).startswith(("int", "uint")):
-        raise ConfigError(f"data.tags: column {column!r} of {name} holds {dtype}, not strings or class labels")
-    if isinstance(labels, (str, Path)):
-        return _read_labels(Path(labels))
-    if labels is not None:
-        return dict(enumerate(labels))
+def _find_labels(name: str, commit: str) -> Path | None:
+    """The file in which a repository names its tags, None where it has none."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
     for path in LABEL_FILES:
-        try:
-            return _read_labels(Path(hf_hub_download(name, path, repo_type="dataset", revision=commit)))
-        except EntryNotFoundError:
-            continue
-    raise ConfigError(
-        f"data.labels: column {column!r} of {name} holds integers without names, so labels must name them"
-    )
-
-
-def _read_labels(path: Path) -> Mapping[int, str]:
-    """Reads names of tags: a JSON list, a JSON object name -> id, or one name a line."""
-    lines = [line for _, line in read_lines(path)]
-    if not lines or not lines[0].lstrip().startswith(("[", "{")):
-        return dict(enumerate(lines))
-    try:
-        value = json.loads("\n".join(lines))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
-    names = dict(enumerate(value)) if isinstance(value, list) else {number: tag for tag, number in value.items()}
-    if len(names) != len(value) or not all(
-        type(number) is int and isinstance(tag, str) for number, tag in names.items()
-    ):
-        raise DataError(f"{path}: expected a list of names, or an object of name -> id with an id for each")
-    return names
-
-
-def _read_rows(dataset: Any, columns: _Columns, names: Mapping[int, str] | None, *, where: str) -> Iterator[Sentence]:
-    """Reads a split by whole Arrow columns, which is far faster than decoding row by row."""
-    wanted = [column for column in (columns.tokens, columns.tags) if column is not None]
-    checker = TagChecker(columns.scheme)
-    row = 0
-    for table in dataset.select_columns(wanted).with_format("arrow").iter(batch_size=ROWS_PER_READ):
-        all_tokens = table.column(columns.tokens).to_pylist()
-        all_tags = [None] * len(all_tokens) if columns.tags is None else table.column(columns.tags).to_pylist()
-        for tokens, values in zip(all_tokens, all_tags, strict=True):
-            source = f"{where}/row {row}"
-            if tokens is None or not all(tokens):
-                problem = "the tokens are" if tokens is None else "a token is"
-                raise DataError(f"{source}: {problem} {'empty' if '' in (tokens or ()) else 'null'}")
-            tags = None
-            if columns.tags is not None:
-                if values is None or len(values) != len(tokens):
-                    raise DataError(f"{source}: {len(tokens)} tokens but {len(values or ())} tags")
-                tags = tuple(values if names is None else map(names.get, values))
-                for tag, value in zip(tags, values, strict=True):
-                    if tag is None:
-                        raise DataError(
-                            f"{source}: " + ("a tag is null" if value is None else f"tag {value} has no name")
-                        )
-                    checker.check(tag, source)
-            yield Sentence(tokens=tuple(tokens), tags=tags, source=source)
-            row += 1
+        with suppress(EntryNotFoundError):
+            return Path(hf_hub_download(name, path, repo_type="dataset", revision=commit))
+    return None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ every line number after it and cuts tokens that hold such a character.
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,11 +31,14 @@ def source_name(source: Source) -> str:
     return str(source) if isinstance(source, Path) else STDIN
 
 
-def read_lines(source: Source) -> Iterator[tuple[int, str]]:
+def read_lines(source: Source) -> Generator[tuple[int, str], None, None]:
     """Reads a source line by line, in constant memory.
 
     A byte-order mark at the start of the file and CRLF line ends are taken off; so is the newline. A file that is
     gzip-compressed is unpacked as it is read; a stream is not.
+
+    The file stays open until the last line or `close()`: whoever may stop before the end, by an error or by choice,
+    wraps this in `contextlib.closing`. A kept exception would otherwise keep the file open.
 
     Args:
         source: a file, or an open binary stream, which is left open.
@@ -55,7 +58,7 @@ def read_lines(source: Source) -> Iterator[tuple[int, str]]:
             yield number, _decode_line(raw, f"{name}:{number}", number == 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TagChecker:
     """Checks tags against a scheme, each distinct tag once.
 

@@ -6,6 +6,7 @@ surrogate pair through that no file can hold. All three are errors here.
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, NoReturn
 
 from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name
@@ -38,23 +39,24 @@ def read_jsonl(
     """
     name = source_name(source)
     checker = TagChecker(scheme=scheme)
-    for number, line in read_lines(source):
-        if not line.strip(BLANKS):
-            continue
-        where = f"{name}:{number}"
-        row = _parse_row(line, where)
-        # Text decoded from UTF-8 has no surrogates; only an escape brings one in.
-        may_hold_surrogates = "\\u" in line
-        words = _string_list(row, tokens, where, may_hold_surrogates=may_hold_surrogates)
-        if tags is None:
-            yield Sentence(tokens=words, source=where)
-            continue
-        found = _string_list(row, tags, where, may_hold_surrogates=may_hold_surrogates)
-        if len(found) != len(words):
-            raise DataError(f"{where}: {len(words)} {tokens} but {len(found)} {tags}")
-        for tag in found:
-            checker.check(tag, where)
-        yield Sentence(tokens=words, tags=found, source=where)
+    with closing(read_lines(source)) as lines:
+        for number, line in lines:
+            if not line.strip(BLANKS):
+                continue
+            where = f"{name}:{number}"
+            row = _parse_row(line, where)
+            # Text decoded from UTF-8 has no surrogates; only an escape brings one in.
+            may_hold_surrogates = "\\u" in line
+            words = _string_list(row, tokens, where, may_hold_surrogates=may_hold_surrogates)
+            if tags is None:
+                yield Sentence(tokens=words, source=where)
+                continue
+            found = _string_list(row, tags, where, may_hold_surrogates=may_hold_surrogates)
+            if len(found) != len(words):
+                raise DataError(f"{where}: {len(words)} {tokens} but {len(found)} {tags}")
+            for tag in found:
+                checker.check(tag, where)
+            yield Sentence(tokens=words, tags=found, source=where)
 
 
 def format_jsonl(prediction: Prediction) -> str:

@@ -4,6 +4,7 @@ torchtext's own `Vectors(...)` is not used: it switches off TLS verification for
 name, and accepts NaN and cut numbers.
 """
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -33,22 +34,23 @@ def read_vectors(path: Path, dim: int) -> tuple[list[str], npt.NDArray[np.float3
     """
     words: dict[str, int] = {}
     vectors: list[npt.NDArray[np.float32]] = []
-    for number, line in read_lines(path):
-        where = f"{path}:{number}"
-        text = line.rstrip(" ")
-        if number == 1:
-            _check_width(text, dim, where=where)
-            if _is_header(text):
-                continue
-        fields = text.rsplit(" ", dim)
-        if len(fields) != dim + 1 or not fields[0]:
-            found = f"{len(fields) - 1} numbers" if fields[0] else "no word"
-            expected = f"a word and {dim} numbers (features.words.dim), separated by single spaces"
-            raise DataError(f"{where}: expected {expected}, found {found}")
-        vector = _parse(fields[1:], where=where)
-        if fields[0] not in words:
-            words[fields[0]] = number
-            vectors.append(vector)
+    with closing(read_lines(path)) as lines:
+        for number, line in lines:
+            where = f"{path}:{number}"
+            text = line.rstrip(" ")
+            if number == 1:
+                _check_width(text, dim, where=where)
+                if _is_header(text):
+                    continue
+            fields = text.rsplit(" ", dim)
+            if len(fields) != dim + 1 or not fields[0]:
+                found = f"{len(fields) - 1} numbers" if fields[0] else "no word"
+                expected = f"a word and {dim} numbers (features.words.dim), separated by single spaces"
+                raise DataError(f"{where}: expected {expected}, found {found}")
+            vector = _parse(fields[1:], where=where)
+            if fields[0] not in words:
+                words[fields[0]] = number
+                vectors.append(vector)
     if not words:
         raise DataError(f"{path}: holds no vectors")
     return list(words), np.stack(vectors)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import tagger.data
-from tagger.data.columns import read_conllu
+from tagger.data.conllu import read_conllu
 from tagger.schemes import illegal_transitions, tags_to_spans
 from tagger.sentence import Sentence
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import tagger.inference.predictor as predictor_module
 from tagger.config import Config
-from tagger.data.columns import read_conllu
+from tagger.data.conllu import read_conllu
 from tagger.errors import ConfigError
 from tagger.evaluation.report import Report
 from tagger.inference.model_folder import load_model
@@ -325,7 +325,7 @@ import json, sys
 import torch
 from pathlib import Path
 import tagger
-from tagger.data.columns import read_conllu
+from tagger.data.conllu import read_conllu
 torch.set_num_threads(1)
 answers = []
 for run, tags, scheme in (sys.argv[1], "UPOS", "plain"), (sys.argv[2], "NER", "BIO"):

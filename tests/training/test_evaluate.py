@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.data.columns import read_conllu
+from tagger.data.conllu import read_conllu
 from tagger.errors import DataError, MissingInputError
 from tagger.inference.predictor import Predictor
 from tagger.schemes import tags_to_spans

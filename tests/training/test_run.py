@@ -18,7 +18,7 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 import tagger.training.run as run_module
 from tagger.config import Config
 from tagger.config_file import load_config
-from tagger.data.columns import read_conllu
+from tagger.data.conllu import read_conllu
 from tagger.data.vocab import UNKNOWN
 from tagger.errors import ConfigError, DataError, MissingInputError, OutputError
 from tagger.evaluation.report import Report

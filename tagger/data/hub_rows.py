@@ -1,0 +1,132 @@
+"""Rows of a Hugging Face dataset -> sentences, and what integer tags mean.
+
+`hub` opens the dataset and hands it over, so this module needs neither `datasets` nor `huggingface_hub`.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tagger.data.lines import TagChecker, read_lines
+from tagger.errors import ConfigError, DataError
+from tagger.sentence import Sentence
+
+ROWS_PER_READ = 1000
+STRINGS = ("string", "large_string", "null")  # null: a column whose every list is empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Where the sentences of a dataset are: `data.tokens`, `data.tags` and `data.scheme`.
+
+    Attributes:
+        tokens: the column of tokens.
+        tags: the column of tags; None: no tags are read.
+        scheme: how the tags spell spans, or `plain`.
+    """
+
+    tokens: str
+    tags: str | None
+    scheme: str
+
+
+def find_tag_names(
+    feature: Any,
+    own: Sequence[str] | None,
+    labels: Sequence[str] | Path | None,
+    *,
+    where: str,
+    find_file: Callable[[], Path | None],
+) -> Mapping[int, str] | None:
+    """Finds what integer tags mean.
+
+    Args:
+        feature: the `datasets` feature of the column of tags: a list of class labels, strings or integers.
+        own: the names that the split's own files give; they go before the feature's.
+        labels: the names that the config gives, in the order of their ids, or a file of them.
+        where: what errors call the column.
+        find_file: the repository's own file of names, or None; called only where nothing else names the integers.
+
+    Returns:
+        Names by id; None for a column that holds the tags themselves.
+
+    Raises:
+        ConfigError: labels for tags that have names, integers that nothing names, or a column of something else.
+        MissingInputError: there is no such file of names.
+        DataError: a file that does not hold names.
+    """
+    names = own or getattr(feature.feature, "names", None)
+    dtype = getattr(feature.feature, "dtype", None)
+    if names or dtype in STRINGS:
+        if labels is not None:
+            raise ConfigError(f"data.labels: {where} names its own tags; leave labels out")
+        return dict(enumerate(names)) if names else None
+    if not str(dtype).startswith(("int", "uint")):
+        raise ConfigError(f"data.tags: {where} holds {dtype}, not strings or class labels")
+    if labels is not None and not isinstance(labels, (str, Path)):
+        return dict(enumerate(labels))
+    file = find_file() if labels is None else Path(labels)
+    if file is None:
+        raise ConfigError(f"data.labels: {where} holds integers without names, so labels must name them")
+    return _read_labels(file)
+
+
+def _read_labels(path: Path) -> Mapping[int, str]:
+    """Reads names of tags: a JSON list, a JSON object name -> id, or one name a line."""
+    lines = [line for _, line in read_lines(path)]
+    if not lines or not lines[0].lstrip().startswith(("[", "{")):
+        return dict(enumerate(lines))
+    try:
+        value = json.loads("\n".join(lines))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+    names = dict(enumerate(value)) if isinstance(value, list) else {number: tag for tag, number in value.items()}
+    if len(names) != len(value) or not all(
+        type(number) is int and isinstance(tag, str) for number, tag in names.items()
+    ):
+        raise DataError(f"{path}: expected a list of names, or an object of name -> id with an id for each")
+    return names
+
+
+def read_rows(dataset: Any, columns: Columns, names: Mapping[int, str] | None, *, where: str) -> Iterator[Sentence]:
+    """Reads a split by whole Arrow columns, which is far faster than decoding row by row.
+
+    Args:
+        dataset: the split, downloaded or streaming.
+        columns: where its tokens and tags are, and how the tags spell spans.
+        names: what integer tags mean; None where the tags are strings, or where there are none.
+        where: what errors and sources call the split.
+
+    Yields:
+        One sentence per row, with `source` = `where/row N`, counted from 0.
+
+    Raises:
+        DataError: `where/row N` of a token or tag that is null, empty, without a name or none of the scheme's, and of
+            a row with more tokens or fewer than tags.
+    """
+    wanted = [column for column in (columns.tokens, columns.tags) if column is not None]
+    checker = TagChecker(scheme=columns.scheme)
+    row = 0
+    for table in dataset.select_columns(wanted).with_format("arrow").iter(batch_size=ROWS_PER_READ):
+        all_tokens = table.column(columns.tokens).to_pylist()
+        all_tags = [None] * len(all_tokens) if columns.tags is None else table.column(columns.tags).to_pylist()
+        for tokens, values in zip(all_tokens, all_tags, strict=True):
+            source = f"{where}/row {row}"
+            if tokens is None or not all(tokens):
+                problem = "the tokens are" if tokens is None else "a token is"
+                raise DataError(f"{source}: {problem} {'empty' if '' in (tokens or ()) else 'null'}")
+            tags = None
+            if columns.tags is not None:
+                if values is None or len(values) != len(tokens):
+                    raise DataError(f"{source}: {len(tokens)} tokens but {len(values or ())} tags")
+                tags = tuple(values if names is None else map(names.get, values))
+                for tag, value in zip(tags, values, strict=True):
+                    if tag is None:
+                        raise DataError(
+                            f"{source}: " + ("a tag is null" if value is None else f"tag {value} has no name")
+                        )
+                    checker.check(tag, source)
+            yield Sentence(tokens=tuple(tokens), tags=tags, source=source)
+            row += 1

@@ -1,0 +1,77 @@
+"""What the readers of text files share: a file is closed as soon as nobody reads on."""
+
+import io
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from tagger.data.columns import read_conll
+from tagger.data.conllu import read_conllu
+from tagger.data.rows import read_jsonl
+from tagger.data.vectors import read_vectors
+from tagger.errors import DataError
+from tagger.sentence import Sentence
+
+CONLLU = "1\ta\t_\tX\t_\t_\t_\t_\t_\t_\n\n"
+SENTENCES = [
+    pytest.param(read_conll, "a X\n\n", id="conll"),
+    pytest.param(read_conllu, CONLLU, id="conllu"),
+    pytest.param(read_jsonl, '{"tokens": ["a"], "tags": ["X"]}\n', id="jsonl"),
+]
+
+
+def list_vectors(path: Path) -> list[object]:
+    return list(read_vectors(path, 1))
+
+
+def record_opened(monkeypatch: pytest.MonkeyPatch) -> list[IO[Any]]:
+    """Every file that is opened from now on; the list holds them, so that nothing but closing closes them."""
+    opened: list[IO[Any]] = []
+    real = Path.open
+
+    def record(path: Path, mode: str) -> IO[Any]:
+        opened.append(real(path, mode))
+        return opened[-1]
+
+    monkeypatch.setattr(Path, "open", record)
+    return opened
+
+
+@pytest.mark.parametrize(("read", "text"), [*SENTENCES, pytest.param(list_vectors, "a 1\n", id="vectors")])
+def test_a_kept_exception_keeps_no_file_open(
+    read: Callable[[Path], Iterable[object]], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its traceback holds the reader, which would hold the file until the collector comes: a ResourceWarning."""
+    path = tmp_path / "file"
+    path.write_text(f"{text}bad\n{text}", encoding="utf-8")
+    opened = record_opened(monkeypatch)
+    with pytest.raises(DataError) as kept:
+        list(read(path))
+    assert [file.closed for file in opened] == [True], kept
+
+
+@pytest.mark.parametrize(("read", "text"), SENTENCES)
+def test_a_caller_who_stops_early_leaves_no_file_open(
+    read: Callable[[Path], Generator[Sentence, None, None]],
+    text: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "file"
+    path.write_text(text * 3, encoding="utf-8")
+    opened = record_opened(monkeypatch)
+    sentences = read(path)
+    assert next(sentences).tokens == ("a",)
+    assert [file.closed for file in opened] == [False]
+    sentences.close()
+    assert [file.closed for file in opened] == [True]
+
+
+def test_a_stream_stays_open() -> None:
+    """Standard input is not ours to close."""
+    stream = io.BytesIO(b"a X\n\nbad\n")
+    with pytest.raises(DataError):
+        list(read_conll(stream))
+    assert not stream.closed
