@@ -1,4 +1,5 @@
 import os
+import select
 import re
 import signal
 import subprocess
@@ -215,6 +216,8 @@ def test_a_progress_that_fails_gives_the_terminal_back(monkeypatch: pytest.Monke
     with os.fdopen(end, "w") as stream:
         with pytest.raises(RuntimeError, match="stop"), TrainingProgress(stream):
             raise RuntimeError("stop")
-        received = os.read(terminal, 1 << 16).decode()
+        received = ""
+        while not received.endswith(f"{ESCAPE}?25h") and select.select([terminal], [], [], 10)[0]:
+            received += os.read(terminal, 1 << 16).decode()  # a terminal hands over what it has, piece by piece
     os.close(terminal)
     assert received.rfind(f"{ESCAPE}?25h") > received.rfind(f"{ESCAPE}?25l") >= 0
