@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 import tagger.data
 from tagger.config import (
@@ -26,6 +27,10 @@ from tagger.config import (
 )
 from tagger.inference.predictor import Predictor, load
 from tagger.training.run import train
+
+# A busy machine draws examples slowly; no test is timed, and neither is the drawing.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 SAMPLE = Path(tagger.data.__file__).parent / "sample"
 SPLITS = ("train", "dev", "test")
