@@ -36,6 +36,8 @@ class DataConfig:
         revision: hub: branch, tag or commit.
         splits: hub: the dataset's name of our train, dev and test, dev and test only where there are such. Default:
             {train: train, dev: validation, test: test}.
+        unknown_tag: what stands at tokens whose tag nobody knows, such as _; they are learned from as far as their
+            neighbours tell, and not scored. Such tokens may stand in train only.
         labels: hub: the names of integer tags, as a list or a file (JSON list, JSON object name -> id, or one name
             a line), for datasets that hold bare integers.
         streaming: hub: read as it downloads instead of downloading first.
@@ -55,6 +57,7 @@ class DataConfig:
     config: str | None = None
     revision: str | None = None
     splits: dict[str, str] | None = None
+    unknown_tag: str | None = None
     labels: list[str] | str | None = None
     streaming: bool = False
 
@@ -157,6 +160,10 @@ class ModelConfig:
         head: softmax = each token by itself; crf = linear chain over the sentence (Lafferty et al., 2001).
         encoding: the scheme the network learns for spans; answers come in the data's own scheme. No effect on plain
             tags.
+        constrain_training: crf: let the loss know which transitions the encoding forbids; decoding always knows.
+        crf_implementation: crf: native = exact and fast; torchcrf = pytorch-crf, the reference.
+        label_costs: span label, O, or plain tag -> nats by which every other tag must be beaten more in training where
+            this one is gold (softmax-margin): raises recall of what is rare (each >= 0).
     """
 
     hidden_dim: int = 256
@@ -170,6 +177,9 @@ class ModelConfig:
     output_dropout: float = 0.5
     head: Literal["softmax", "crf"] = "softmax"
     encoding: SpanSchemeName = "BIOES"
+    constrain_training: bool = False
+    crf_implementation: Literal["native", "torchcrf"] = "native"
+    label_costs: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,7 +130,8 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is list:
         return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
     if origin is dict:
-        return isinstance(value, dict) and all(_fits(part, str) for part in (*value, *value.values()))
+        keys, values = arguments
+        return isinstance(value, dict) and all(_fits(key, keys) and _fits(value[key], values) for key in value)
     if isinstance(value, bool):  # to Python, True is a whole number too
         return hint is bool
     return isinstance(value, (int, float) if hint is float else hint)
@@ -144,7 +145,9 @@ def _spell(hint: Any) -> str:
         return " or ".join(_spell(part) for part in arguments)
     if origin is list:
         return "a list of whole numbers" if arguments[0] is int else "a list of texts"
-    return "a section of texts" if origin is dict else _NAMES[hint]
+    if origin is dict:
+        return "a section of texts" if arguments[1] is str else "a section of numbers"
+    return _NAMES[hint]
 
 
 def _show(value: Any) -> str:
@@ -182,10 +185,28 @@ def _conflicts(config: Config) -> Iterator[tuple[str, str]]:
         yield "model.proj_size", f"must be smaller than hidden_dim ({model.hidden_dim})"
     if model.num_layers == 1 and model.dropout:
         yield "model.dropout", "works between stacked layers; with num_layers: 1 use output_dropout"
+    if config.data.unknown_tag is not None:
+        yield from _unknown_tag_conflicts(config)
+    for label, cost in (model.label_costs or {}).items():
+        if not 0 <= cost < math.inf:
+            yield "model.label_costs", f"{label}: expected a number of nats >= 0, got {cost}"
     if model.num_layers == 1 and model.layers == "mix":
         yield "model.layers", "mix needs num_layers > 1"
     if training.batch_size is not None and training.batch_tokens is not None:
         yield "training.batch_tokens", "give batch_size or batch_tokens, not both"
+
+
+def _unknown_tag_conflicts(config: Config) -> Iterator[tuple[str, str]]:
+    data, model = config.data, config.model
+    if data.unknown_tag == "":
+        yield "data.unknown_tag", "is empty; null means that every tag is known"
+    is_hub = data.format == "hub"
+    if set(data.splits or ()) == {"train"} if is_hub else not (data.dev or data.test):
+        yield "data.unknown_tag", "needs data.dev or data.test: a report on train would have to score what nobody knows"
+    if model.head == "crf" and model.crf_implementation == "torchcrf":
+        yield "model.crf_implementation", "torchcrf cannot learn from data.unknown_tag; native can"
+    if model.label_costs:
+        yield "model.label_costs", "cannot be combined with data.unknown_tag"
 
 
 def _data_conflicts(config: Config) -> Iterator[tuple[str, str]]:
@@ -219,6 +240,10 @@ def _without_effect(config: Config) -> Iterator[tuple[str, str]]:
     yield from _data_without_effect(config)
     if data.scheme == "plain":
         yield "model.encoding", "on scheme plain"
+        yield "model.constrain_training", "on scheme plain"
+    if config.model.head == "softmax":
+        yield "model.constrain_training", "with head: softmax"
+        yield "model.crf_implementation", "with head: softmax"
     keys: tuple[str, ...]
     if words.dim == 0:
         keys = ("min_count", "lowercase", "vectors", "freeze", "singleton_dropout", "word_dropout")

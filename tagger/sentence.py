@@ -41,7 +41,9 @@ class Span:
         start: index of its first token.
         end: index after its last token.
         label: its type, such as `PER`.
-        confidence: the model's probability for it in [0, 1], or None for gold spans.
+        confidence: the model's probability in [0, 1] that a span stands exactly there with this label, or None for gold
+            spans. With a CRF head it is exact: the sum over all tag sequences of the sentence that spell this span,
+            whatever they say elsewhere. With a softmax head it is the same sum with the tokens' tags independent.
     """
 
     start: int
@@ -63,7 +65,9 @@ class Prediction:
         tokens: the tokens, exactly as given.
         tags: one tag per token, in the scheme of the training data.
         spans: the spans those tags spell; empty for plain tags.
-        confidence: the model's probability for each token's tag, in [0, 1].
+        confidence: the model's probability for each token's tag, in [0, 1]: its posterior, which with a CRF head is a
+            sum over all tag sequences of the sentence. Tags of the network's own encoding that the data spell alike
+            (B- and S- of BIOES are B- in BIO) count as one, except in IOB1, where that depends on their neighbours.
         offsets: for each token its `(start, end)` characters in the string given to `predict_text`, else None.
         sentence_starts: index of the first token of each sentence that the text was split into; `(0,)` for a
             sentence given as tokens, `()` where there are no tokens.

@@ -3,7 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import pairwise, product
+
+import torch
+import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
+from torch import Tensor
+
+from tagger.schemes import convert_tags, tags_to_spans
 
 # type -> (correct, predicted, gold)
 TypeCounts = dict[str, tuple[int, int, int]]
@@ -86,6 +93,38 @@ def crf_marginals(scores: Mapping[tuple[int, ...], float], num_tags: int) -> lis
         ]
         for token in range(length)
     ]
+
+
+def crf_paths(emissions: Tensor, *, start: Tensor, transitions: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+    """The same as tensors that gradients flow through: all paths (P, T) of one sentence (T, K), and scores (P,)."""
+    length, num_tags = emissions.shape
+    paths = all_paths(length, num_tags)
+    scores = start[paths[:, 0]] + end[paths[:, -1]] + emissions[torch.arange(length), paths].sum(dim=1)
+    return paths, scores + transitions[paths[:, :-1], paths[:, 1:]].sum(dim=1)
+
+
+@cache
+def all_paths(length: int, num_tags: int) -> Tensor:
+    """(P, T): every sequence of tag ids, in lexical order."""
+    return torch.cartesian_prod(*[torch.arange(num_tags)] * length).view(-1, length)
+
+
+def tag_probabilities(paths: Tensor, scores: Tensor, num_tags: int) -> Tensor:
+    """(T, K): for each token the probability of each tag, from all paths and their scores."""
+    return torch.einsum("p,ptk->tk", torch.softmax(scores, dim=0), F.one_hot(paths, num_tags).to(scores))
+
+
+@cache
+def spans_of_paths(
+    tags: tuple[str, ...], length: int, encoding: str, scheme: str
+) -> dict[tuple[int, int, str], Tensor]:
+    """For each span (start, end, label) that some path spells, which do: (P,) bool in the order of `all_paths`."""
+    paths = all_paths(length, len(tags))
+    found: dict[tuple[int, int, str], Tensor] = {}
+    for row, path in enumerate(paths.tolist()):
+        for span in tags_to_spans(convert_tags([tags[tag] for tag in path], encoding, scheme), scheme):
+            found.setdefault(span.key, torch.zeros(len(paths), dtype=torch.bool))[row] = True
+    return found
 
 
 def _lines(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:

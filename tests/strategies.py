@@ -4,9 +4,12 @@ And random batches for the network.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from hypothesis import strategies as st
+from torch import Tensor
 
 from tagger.schemes import SCHEMES, spans_to_tags
 from tagger.sentence import Span
@@ -91,8 +94,6 @@ def random_batch(
     num_forms: int = 12,
 ) -> "Batch":
     """Sentences of these lengths as `collate` would lay them out, drawn with torch's generator; form 0 is padding."""
-    import torch
-
     from tagger.data.batches import Batch
 
     sizes = torch.tensor(lengths)
@@ -115,4 +116,67 @@ def random_batch(
         lengths=sizes,
         tags=torch.randint(num_tags, mask.shape) * mask,
         order=torch.arange(len(lengths)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A random batch for a linear-chain CRF, float64; noise in the padding.
+
+    Attributes:
+        lengths: (B,) tokens.
+        mask: (B, T) bool.
+        emissions: (B, T, K).
+        tags: (B, T) gold.
+        allowed: (B, T, K) bool, at least one tag a token; gold may be left out.
+        start: (K,).
+        transitions: (K, K).
+        end: (K,).
+    """
+
+    lengths: Tensor
+    mask: Tensor
+    emissions: Tensor
+    tags: Tensor
+    allowed: Tensor
+    start: Tensor
+    transitions: Tensor
+    end: Tensor
+
+
+@st.composite
+def chains(
+    draw: st.DrawFn, *, num_tags: int | None = None, max_steps: int = 6, scales: Sequence[float] = (0.0, 0.5, 2.0, 9.0)
+) -> Chain:
+    """Up to 3 sentences and 5 tags: as much as brute force can do."""
+    lengths = draw(st.lists(st.integers(1, max_steps), min_size=1, max_size=3))
+    size = draw(st.integers(1, 5)) if num_tags is None else num_tags
+    scale = st.sampled_from(scales)
+    return random_chain(
+        lengths, size, seed=draw(st.integers(0, 2**32)), scale=draw(scale), transition_scale=draw(scale)
+    )
+
+
+def random_chain(
+    lengths: Sequence[int], num_tags: int, *, seed: int, scale: float = 2.0, transition_scale: float = 1.5
+) -> Chain:
+    """A batch of sentences of these lengths; the scales are the standard deviations of its scores."""
+    random = torch.Generator().manual_seed(seed)
+
+    def normal(*size: int) -> Tensor:
+        return torch.randn(*size, generator=random, dtype=torch.float64)
+
+    sizes = torch.tensor(lengths)
+    shape = (len(lengths), max(lengths))
+    allowed = torch.rand(*shape, num_tags, generator=random) < 0.5
+    one = torch.randint(num_tags, (*shape, 1), generator=random)
+    return Chain(
+        lengths=sizes,
+        mask=torch.arange(shape[1]) < sizes[:, None],
+        emissions=normal(*shape, num_tags) * scale,
+        tags=torch.randint(num_tags, shape, generator=random),
+        allowed=allowed.scatter(2, one, True),
+        start=normal(num_tags) * transition_scale,
+        transitions=normal(num_tags, num_tags) * transition_scale,
+        end=normal(num_tags) * transition_scale,
     )

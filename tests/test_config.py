@@ -22,7 +22,7 @@ from tagger.config import (
     TrainingConfig,
     WordsConfig,
 )
-from tagger.config_checks import SETTINGS, check_config
+from tagger.config_checks import SETTINGS, check_config, value_of
 from tagger.config_file import config_parser, dump_config, load_config
 from tagger.errors import ConfigError, MissingInputError
 
@@ -241,6 +241,13 @@ class TestOverrides:
         assert section == value
         assert type(section) is type(value)
 
+    def test_a_section_of_numbers(self, path: Path) -> None:
+        config = load_config(write(path, ("model.label_costs", {"PER": 1, "O": 0.5})))
+        assert config.model.label_costs == {"PER": 1.0, "O": 0.5}
+        overrides = ["--model.label_costs={PER: 2}"]
+        assert load_config(path, overrides).model.label_costs == {"PER": 2.0}
+        assert load_config(path, ["--model.label_costs=null"]).model.label_costs is None
+
     def test_a_section_of_texts(self, path: Path) -> None:
         overrides = ["--data.format=hub", "--data.name", "1", "--data.train=null", "--data.splits={train: 't#'}"]
         data = load_config(write(path), overrides).data
@@ -322,6 +329,7 @@ TYPES = {
     "a whole number or text or null": (True, 1.5, []),
     "a list of whole numbers": (3, None, [1, "x"], [True], [1.5], [None], "x"),
     "a list of texts or text or null": (3, ["O", 1], {"a": "b"}),
+    "a section of numbers or null": (["O"], "x", {"O": None}, {"O": "much"}, {"O": True}, {1: 1.0}),
     "a section of texts or null": (["train"], "x", {"train": None}, {"train": 3}, {1: "a"}),
 }
 
@@ -445,9 +453,10 @@ class TestRanges:
     def test_every_number_has_a_range(self) -> None:
         numbers = {key for key, hint in SETTINGS.items() if "int" in str(hint) or "float" in str(hint)}
         tried = {key for keys in AT_LEAST.values() for key in keys.split()} | {"training.learning_rate"}
-        assert numbers - tried == {"data.tokens", "data.tags"}
+        assert numbers - tried == {"data.tokens", "data.tags", "model.label_costs"}  # costs: see TestConflicts
 
 
+DEV, UNKNOWN, CRF = ("data.dev", "dev.conll"), ("data.unknown_tag", "_"), ("model.head", "crf")
 CONLLU, JSONL = ("data.format", "conllu"), ("data.format", "jsonl")
 HUB = [("data.format", "hub"), ("data.train", None), ("data.name", "a/b")]
 
@@ -487,6 +496,26 @@ class TestConflicts:
             ([("model.proj_size", 256)], "model.proj_size", "must be smaller than hidden_dim (256)"),
             ([("model.dropout", 0.1)], "model.dropout", "works between stacked layers; with num_layers: 1 use output"),
             ([("model.layers", "mix")], "model.layers", "mix needs num_layers > 1"),
+            ([DEV, ("data.unknown_tag", "")], "data.unknown_tag", "is empty; null means that every tag is known"),
+            ([UNKNOWN], "data.unknown_tag", "needs data.dev or data.test"),
+            ([*HUB, UNKNOWN, ("data.splits", {"train": "t"})], "data.unknown_tag", "needs data.dev or data.test"),
+            (
+                [DEV, UNKNOWN, CRF, ("model.crf_implementation", "torchcrf")],
+                "model.crf_implementation",
+                "torchcrf cannot learn from data.unknown_tag; native can",
+            ),
+            (
+                [DEV, UNKNOWN, ("model.label_costs", {"PER": 1.0})],
+                "model.label_costs",
+                "cannot be combined with data.unknown_tag",
+            ),
+            (
+                [("model.label_costs", {"O": 0.0, "PER": -0.5})],
+                "model.label_costs",
+                "PER: expected a number of nats >=",
+            ),
+            ([("model.label_costs", {"O": float("nan")})], "model.label_costs", "O: expected a number of nats >= 0"),
+            ([("model.label_costs", {"O": float("inf")})], "model.label_costs", "O: expected a number of nats >= 0"),
             (
                 [("training.batch_size", 1), ("training.batch_tokens", 1)],
                 "training.batch_tokens",
@@ -496,6 +525,22 @@ class TestConflicts:
     )
     def test_are_refused(self, path: Path, settings: list[tuple[str, object]], key: str, message: str) -> None:
         assert error_of(write(path, *settings)).startswith(f"{path}: {key}: {message}")
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            [DEV, UNKNOWN, CRF],
+            [("data.test", "test.conll"), UNKNOWN],
+            [*HUB, UNKNOWN],
+            [*HUB, UNKNOWN, ("data.splits", {"test": "t", "train": "t"})],
+            [DEV, CRF, ("model.crf_implementation", "torchcrf"), ("model.label_costs", {"O": 0.0, "PER": 1.5})],
+            [CRF, ("data.scheme", "BIO"), ("model.constrain_training", True)],
+        ],
+    )
+    def test_what_goes_together(self, path: Path, given: list[tuple[str, object]]) -> None:
+        config = asdict(load_config(write(path, *given)))
+        for key, value in given:
+            assert str(value_of(config, key)).endswith(str(value))  # paths are absolute now
 
     def test_empty_splits_are_not_the_default_ones(self, path: Path) -> None:
         path.write_text("data: {format: hub, name: a/b, splits: {}}", encoding="utf-8")
@@ -522,6 +567,12 @@ WITHOUT_EFFECT: list[tuple[list[tuple[str, object]], list[tuple[str, object]], s
     ),
     ([CONLLU], [("data.tokens", "a")], "on format conllu"),
     ([], [("model.encoding", "BIO")], "on scheme plain"),
+    ([CRF], [("model.constrain_training", True)], "on scheme plain"),
+    (
+        [("data.scheme", "BIO")],
+        [("model.constrain_training", True), ("model.crf_implementation", "torchcrf")],
+        "with head: softmax",
+    ),
     (
         [("features.words.dim", 0)],
         [
@@ -648,7 +699,11 @@ def configs(draw: st.DrawFn) -> Config:
             characters=CharactersConfig(kind="lstm", bidirectional=draw(st.booleans()), dim=draw(sizes)),
             affixes=AffixesConfig(prefixes=draw(st.lists(sizes, max_size=3)), dim=draw(sizes)),
         ),
-        model=ModelConfig(num_layers=draw(st.integers(2, 9)), dropout=draw(probabilities)),
+        model=ModelConfig(
+            num_layers=draw(st.integers(2, 9)),
+            dropout=draw(probabilities),
+            label_costs=draw(st.none() | st.dictionaries(texts, probabilities, max_size=3)),
+        ),
         training=TrainingConfig(
             batch_tokens=draw(st.none() | sizes),
             learning_rate=draw(st.floats(min_value=0, exclude_min=True, allow_infinity=False)),

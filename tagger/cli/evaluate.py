@@ -48,8 +48,9 @@ def run(options: argparse.Namespace) -> None:
 
     set_threads(options.threads)
     from tagger.evaluation.render import render_text
+    from tagger.inference.device import pick_device
     from tagger.inference.model_folder import load_model
-    from tagger.inference.predictor import pick_device, predictor_of
+    from tagger.inference.predictor import predictor_of
     from tagger.training.evaluate import evaluate
     from tagger.training.run_folder import write_report
 
@@ -78,7 +79,7 @@ def _describe(trained: "DataConfig", options: argparse.Namespace) -> "DataConfig
 
     data = trained
     if options.source_format and options.source_format != trained.format:
-        data = DataConfig(format=options.source_format, scheme=trained.scheme)
+        data = DataConfig(format=options.source_format, scheme=trained.scheme, unknown_tag=trained.unknown_tag)
     if data.format == "hub":
         raise ConfigError("--from: the model was trained on a Hub dataset: say what DATA is: conll, conllu or jsonl")
     if options.scheme is not None:

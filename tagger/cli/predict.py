@@ -69,8 +69,9 @@ def run(options: argparse.Namespace) -> None:
     from tagger.cli.progress import PredictionProgress
     from tagger.data.columns import format_conll
     from tagger.data.rows import format_jsonl
+    from tagger.inference.device import pick_device
     from tagger.inference.model_folder import load_model
-    from tagger.inference.predictor import pick_device, predictor_of
+    from tagger.inference.predictor import predictor_of
 
     device = pick_device(options.device, key="--device")
     predictor = predictor_of(load_model(Path(options.model)), device=device)

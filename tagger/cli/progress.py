@@ -71,7 +71,7 @@ class TrainingProgress:
         self._num_epochs = event.num_epochs
         for split, counts in event.corpus.manifest.items():
             line = f"{split:5}  {counts['sentences']:,} sentences, {counts['tokens']:,} tokens  {counts['source']}"
-            for name in ("empty_sentences", "illegal_transitions"):
+            for name in ("empty_sentences", "illegal_transitions", "unknown_tags"):
                 line += f"; {counts[name]:,} {name.replace('_', ' ')}" if counts[name] else ""
             self._console.print(line)
         scheme = "tags" if event.corpus.scheme == "plain" else "span types"

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from tagger.data.vocab import PADDING, FormTable, Ids
+
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,8 @@ class Batch:
         affixes: (U, A) int64, rows of the affix table; 0 for padding.
         lengths: (B,) int64, tokens of each sentence, each >= 1.
         tags: (B, T) int64, gold tag ids, 0 where padded; None in prediction.
+        allowed: (B, T, K) bool, the tags that come into question, at least one a token, all of them where padded; None:
+            in training those of `tags`, in prediction all.
         order: (B,) int64, where each sentence stood in the data.
     """
 
@@ -40,6 +45,7 @@ class Batch:
     affixes: Tensor
     lengths: Tensor
     tags: Tensor | None
+    allowed: Tensor | None = None
     order: Tensor
 
     @property
@@ -54,10 +60,19 @@ class Batch:
             return self
         names = ("words", "forms", "characters", "character_lengths", "affixes", "lengths", "order")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
-        return replace(self, **moved, tags=None if self.tags is None else self.tags.to(device, non_blocking=True))
+        tags = None if self.tags is None else self.tags.to(device, non_blocking=True)
+        allowed = None if self.allowed is None else self.allowed.to(device, non_blocking=True)
+        return replace(self, **moved, tags=tags, allowed=allowed)
 
 
-def collate(rows: Sequence[Ids], *, table: FormTable, tags: Sequence[Ids] | None, order: Sequence[int]) -> Batch:
+def collate(
+    rows: Sequence[Ids],
+    *,
+    table: FormTable,
+    tags: Sequence[Ids] | None,
+    order: Sequence[int],
+    allowed: Sequence[Flags] | None = None,
+) -> Batch:
     """Pads B sentences into one batch.
 
     Args:
@@ -65,6 +80,7 @@ def collate(rows: Sequence[Ids], *, table: FormTable, tags: Sequence[Ids] | None
         table: what is known about each form.
         tags: for each sentence its gold tag ids, (T,) each, or None.
         order: where each sentence stood in the data.
+        allowed: for each sentence the tags that come into question, (T, K) each, or None.
     """
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     # (B, T): the row of each token's form, 0 where padded
@@ -80,6 +96,7 @@ def collate(rows: Sequence[Ids], *, table: FormTable, tags: Sequence[Ids] | None
         affixes=torch.from_numpy(known.affixes),
         lengths=torch.from_numpy(lengths),
         tags=None if tags is None else torch.from_numpy(_pad(tags, lengths)),
+        allowed=None if allowed is None else torch.from_numpy(_pad_flags(allowed, lengths)),
         order=torch.tensor(order, dtype=torch.int64),
     )
 
@@ -92,10 +109,19 @@ class LazyBatches(Sequence[Batch]):
         rows: for each sentence its tokens' rows in `table`.
         table: what is known about each form.
         tags: for each sentence its gold tag ids.
+        allowed: for each sentence the tags that agree with gold, (T, K) each; None where gold is known throughout.
     """
 
-    def __init__(self, groups: list[list[int]], *, rows: list[Ids], table: FormTable, tags: list[Ids]) -> None:
-        self._groups, self._rows, self._table, self._tags = groups, rows, table, tags
+    def __init__(
+        self,
+        groups: list[list[int]],
+        *,
+        rows: list[Ids],
+        table: FormTable,
+        tags: list[Ids],
+        allowed: list[Flags] | None = None,
+    ) -> None:
+        self._groups, self._rows, self._table, self._tags, self._allowed = groups, rows, table, tags, allowed
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -109,7 +135,8 @@ class LazyBatches(Sequence[Batch]):
             return [self[position] for position in range(len(self))[index]]
         order = self._groups[index]
         rows, tags = [self._rows[at] for at in order], [self._tags[at] for at in order]
-        return collate(rows, table=self._table, tags=tags, order=order)
+        allowed = None if self._allowed is None else [self._allowed[at] for at in order]
+        return collate(rows, table=self._table, tags=tags, order=order, allowed=allowed)
 
 
 def bucket(
@@ -157,6 +184,12 @@ def _fill(
         longest = length
     if current:
         yield current
+
+
+def _pad_flags(rows: Sequence[Flags], lengths: Ids) -> Flags:
+    padded = np.ones((len(rows), int(lengths.max()), rows[0].shape[1]), dtype=np.bool_)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(rows)
+    return padded
 
 
 def _pad(rows: Sequence[Ids], lengths: Ids) -> Ids:

@@ -28,6 +28,8 @@ def read_conll(
     delimiter: str = "auto",
     header: bool = False,
     comments: str | None = None,
+    unknown: str | None = None,
+    known_only: bool = False,
 ) -> Iterator[Sentence]:
     """Reads sentences from columns, one at a time.
 
@@ -43,6 +45,8 @@ def read_conll(
             (header or token) holds one, else space.
         header: the first line that is not blank names the columns.
         comments: prefix of lines to skip between sentences. Within a sentence such a line is data.
+        unknown: the tag that stands where nobody knows the tag; None: every tag is known.
+        known_only: whether an unknown tag is an error.
 
     Yields:
         Sentences whose source is the `path:line` of their first token.
@@ -53,9 +57,8 @@ def read_conll(
         DataError: a line that does not fit, with its `path:line`.
     """
     _check_settings(tokens=tokens, tags=tags, delimiter=delimiter, header=header, comments=comments)
-    reader = _ColumnReader(
-        name=source_name(source), tokens=tokens, tags=tags, checker=TagChecker(scheme=scheme), delimiter=delimiter
-    )
+    checker = TagChecker(scheme=scheme, unknown=unknown, known_only=known_only)
+    reader = _ColumnReader(name=source_name(source), tokens=tokens, tags=tags, checker=checker, delimiter=delimiter)
     return _read_columns(source, reader=reader, header=header, comments=comments)
 
 

@@ -18,7 +18,14 @@ _SKIPPED_ID = re.compile(r"[1-9][0-9]*-[1-9][0-9]*|[0-9]+\.[1-9][0-9]*")
 _UNSPECIFIED = "_"
 
 
-def read_conllu(source: Source, *, tags: str | None = "UPOS", scheme: str = "plain") -> Iterator[Sentence]:
+def read_conllu(
+    source: Source,
+    *,
+    tags: str | None = "UPOS",
+    scheme: str = "plain",
+    unknown: str | None = None,
+    known_only: bool = False,
+) -> Iterator[Sentence]:
     """Reads sentences from CoNLL-U, one at a time; tokens are the words (FORM), which may hold blanks.
 
     Ranges (`3-4`) and empty nodes (`8.1`) are no words.
@@ -27,6 +34,8 @@ def read_conllu(source: Source, *, tags: str | None = "UPOS", scheme: str = "pla
         source: a file (plain or gzip), or an open binary stream, whose errors say `<stdin>:LINE`.
         tags: UPOS, XPOS, or a key of MISC (`NER` for `NER=B-PER|SpaceAfter=No`); None: no tags are read.
         scheme: how tags spell spans. In a span scheme a word without the key of MISC is `O`.
+        unknown: the tag that stands where nobody knows the tag, such as `_`; None: every tag is known.
+        known_only: whether an unknown tag is an error.
 
     Yields:
         Sentences whose source is the `path:line` of their first word.
@@ -36,7 +45,7 @@ def read_conllu(source: Source, *, tags: str | None = "UPOS", scheme: str = "pla
         DataError: a line that does not fit, with its `path:line`.
     """
     name = source_name(source)
-    checker = TagChecker(scheme=scheme)
+    checker = TagChecker(scheme=scheme, unknown=unknown, known_only=known_only)
     words: list[str] = []
     found: list[str] = []
     start = 0
@@ -64,6 +73,8 @@ def read_conllu(source: Source, *, tags: str | None = "UPOS", scheme: str = "pla
                 words.append(cells[1])
                 if tags is not None:
                     tag = _find_tag(cells, tags, is_plain(scheme), where)
+                    if tags in _FIELDS and tag == _UNSPECIFIED and unknown != _UNSPECIFIED:
+                        raise DataError(f"{where}: {tags} is not annotated ('_'), but tags are read from it")
                     checker.check(tag, where)
                     found.append(tag)
     if rows:
@@ -95,10 +106,7 @@ def _is_word(identifier: str, expected: int, where: str) -> bool:
 
 def _find_tag(cells: list[str], tags: str, plain: bool, where: str) -> str:
     if tags in _FIELDS:
-        tag = cells[_FIELDS[tags]]
-        if tag == _UNSPECIFIED:
-            raise DataError(f"{where}: {tags} is not annotated ('_'), but tags are read from it")
-        return tag
+        return cells[_FIELDS[tags]]
     for item in cells[9].split("|"):
         key, equals, value = item.partition("=")
         if key == tags and equals:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ from tagger.data.conllu import read_conllu
 from tagger.data.lines import read_lines
 from tagger.data.rows import read_jsonl
 from tagger.errors import DataError
-from tagger.schemes import illegal_transitions, is_plain, split_tag
+from tagger.schemes import OUTSIDE, illegal_transitions, is_legal, is_plain, split_tag
 from tagger.sentence import Sentence
 
 _NO_SPLIT: tuple[Sentence, ...] = ()
@@ -30,7 +31,7 @@ class Corpus:
         labels: span schemes: the span types of train, in alphabetical order; plain: its tags.
         scheme: how the tags spell spans.
         manifest: for each split, what was read: source, SHA-256 (of a file) or commit (of a dataset), and how
-            many sentences, tokens, empty sentences and illegal transitions.
+            many sentences, tokens, empty sentences, illegal transitions and unknown tags.
     """
 
     train: Sequence[Sentence]
@@ -49,28 +50,32 @@ def load_corpus(data: DataConfig) -> Corpus:
 
     Raises:
         MissingInputError: a file or dataset that is not there.
-        DataError: data that is not as declared, a split that holds no sentence, or a train split without any span.
+        DataError: data that is not as declared, a split that holds no sentence, or a train split without any span or
+            without any known tag.
     """
     if data.format == "hub":
         splits, origins = _load_hub_splits(data)
     else:
         paths = {"train": data.train, "dev": data.dev, "test": data.test}
         named = {split: Path(path) for split, path in paths.items() if path}
-        splits = {split: _read_split(path, data) for split, path in named.items()}
+        splits = {split: _read_split(path, data, known_only=split != "train") for split, path in named.items()}
         origins = {split: {"source": str(path), **_hash(path)} for split, path in named.items()}
     for split, sentences in splits.items():
         if not any(len(sentence) for sentence in sentences):
             raise DataError(
                 f"{origins[split]['source']}: holds no sentence, but data.{split} needs one (format {data.format})"
             )
-    labels = _labels(splits["train"], data.scheme)
+    labels = _labels(splits["train"], data)
     if not labels:
         path = None if data.format == "hub" else Path(str(data.train))
+        found = "O" if data.unknown_tag is None else f"O or unknown ({data.unknown_tag!r})"
+        if is_plain(data.scheme):
+            found = f"unknown ({data.unknown_tag!r})"
         raise DataError(
-            f"{origins['train']['source']}: every tag is O, so there is nothing to learn; are the tags elsewhere?"
+            f"{origins['train']['source']}: every tag is {found}, so there is nothing to learn; are the tags elsewhere?"
             f"{_tag_places(path, data)}"
         )
-    manifest = {split: {**origins[split], **_count(splits[split], data.scheme)} for split in splits}
+    manifest = {split: {**origins[split], **_count(splits[split], data)} for split in splits}
     return Corpus(
         train=splits["train"],
         dev=splits.get("dev", _NO_SPLIT),
@@ -81,20 +86,31 @@ def load_corpus(data: DataConfig) -> Corpus:
     )
 
 
-def read_sentences(source: Path | BinaryIO, data: DataConfig, *, tagged: bool = True) -> Iterator[Sentence]:
+def read_sentences(
+    source: Path | BinaryIO, data: DataConfig, *, tagged: bool = True, known_only: bool = True
+) -> Iterator[Sentence]:
     """Reads one file, or one open binary stream, as the data section describes it.
 
     Args:
         source: the file, or a stream such as standard input.
         data: format, columns or keys, and scheme; its paths are not looked at.
         tagged: whether to read tags too.
+        known_only: whether `data.unknown_tag` is an error, as it is wherever tags are to be scored.
     """
+    unknown = data.unknown_tag
     if data.format == "conllu":
         tags = str(data.tags or "UPOS") if tagged else None
-        return read_conllu(source, tags=tags, scheme=data.scheme)
+        return read_conllu(source, tags=tags, scheme=data.scheme, unknown=unknown, known_only=known_only)
     if data.format == "jsonl":
         key = str(data.tags or "tags") if tagged else None
-        return read_jsonl(source, tokens=str(data.tokens or "tokens"), tags=key, scheme=data.scheme)
+        return read_jsonl(
+            source,
+            tokens=str(data.tokens or "tokens"),
+            tags=key,
+            scheme=data.scheme,
+            unknown=unknown,
+            known_only=known_only,
+        )
     column = (-1 if data.tags is None else data.tags) if tagged else None
     return read_conll(
         source,
@@ -104,12 +120,14 @@ def read_sentences(source: Path | BinaryIO, data: DataConfig, *, tagged: bool = 
         delimiter=data.delimiter,
         header=data.header,
         comments=data.comments,
+        unknown=unknown,
+        known_only=known_only,
     )
 
 
-def _read_split(path: Path, data: DataConfig) -> list[Sentence]:
+def _read_split(path: Path, data: DataConfig, *, known_only: bool) -> list[Sentence]:
     try:
-        return list(read_sentences(path, data))
+        return list(read_sentences(path, data, known_only=known_only))
     except DataError as error:
         places = _tag_places(path, data)
         if not places:
@@ -155,6 +173,7 @@ def _load_hub_splits(data: DataConfig) -> tuple[dict[str, list[Sentence]], dict[
         tokens=str(data.tokens or "tokens"),
         tags=str(data.tags or "tags"),
         scheme=data.scheme,
+        unknown=data.unknown_tag,
         labels=labels,
         streaming=data.streaming,
     )
@@ -162,23 +181,32 @@ def _load_hub_splits(data: DataConfig) -> tuple[dict[str, list[Sentence]], dict[
     return loaded.splits, origins
 
 
-def _count(sentences: Sequence[Sentence], scheme: str) -> dict[str, str | int]:
+def _count(sentences: Sequence[Sentence], data: DataConfig) -> dict[str, str | int]:
     illegal = 0
-    if not is_plain(scheme):
-        illegal = sum(len(illegal_transitions(sentence.tags or (), scheme)) for sentence in sentences)
+    if not is_plain(data.scheme):
+        illegal = sum(_count_illegal(sentence.tags or (), data) for sentence in sentences)
     return {
         "sentences": len(sentences),
         "tokens": sum(map(len, sentences)),
         "empty_sentences": sum(not len(sentence) for sentence in sentences),
         "illegal_transitions": illegal,
+        "unknown_tags": sum(tag == data.unknown_tag for sentence in sentences for tag in sentence.tags or ()),
     }
 
 
-def _labels(sentences: Sequence[Sentence], scheme: str) -> tuple[str, ...]:
-    tags = {tag for sentence in sentences for tag in sentence.tags or ()}
-    if is_plain(scheme):
+def _count_illegal(tags: Sequence[str], data: DataConfig) -> int:
+    """How many transitions the scheme forbids, as far as both neighbours are known."""
+    if data.unknown_tag not in tags:
+        return len(illegal_transitions(tags, data.scheme))
+    pairs = pairwise((None, *tags, None))
+    return sum(data.unknown_tag not in pair and not is_legal(*pair, data.scheme) for pair in pairs)
+
+
+def _labels(sentences: Sequence[Sentence], data: DataConfig) -> tuple[str, ...]:
+    tags = {tag for sentence in sentences for tag in sentence.tags or ()} - {data.unknown_tag}
+    if is_plain(data.scheme):
         return tuple(sorted(tags))
-    return tuple(sorted({split_tag(tag, scheme)[1] for tag in tags if tag != "O"}))
+    return tuple(sorted({split_tag(tag, data.scheme)[1] for tag in tags if tag != OUTSIDE}))
 
 
 def _hash(path: Path) -> dict[str, str]:

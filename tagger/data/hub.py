@@ -8,7 +8,7 @@ is checked, so that a bad one is reported by `name/split/row N` (see `hub_rows`)
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def load_hub(
     tokens: str = "tokens",
     tags: str | None = "tags",
     scheme: str = "plain",
+    unknown: str | None = None,
     labels: Sequence[str] | Path | None = None,
     streaming: bool = False,
 ) -> HubData:
@@ -58,6 +59,7 @@ def load_hub(
         tokens: the column of tokens: a list of strings per row.
         tags: the column of tags: a list per row of class labels, strings, or integers; None where there are none.
         scheme: how the tags spell spans, or `plain`.
+        unknown: the tag that stands where nobody knows the tag, in our train split alone; None: every tag is known.
         labels: names of bare integers in the order of their ids, or a file of them (JSON list, JSON object
             name -> id, or one name a line). Where None, the repository's `dataset/label.json` or `label.json` is used.
         streaming: read the rows as they download instead of downloading the files first.
@@ -71,7 +73,7 @@ def load_hub(
         ConfigError: the configuration, a split, a column, or the names of integer tags are not there.
         DataError: rows that cannot be used, or files that cannot be read.
     """
-    columns = Columns(tokens=tokens, tags=tags, scheme=scheme)
+    columns = Columns(tokens=tokens, tags=tags, scheme=scheme, unknown=unknown)
     commit, files = _resolve(name, revision)
     # `datasets` answers a script with a RuntimeError, or with an older commit where its cache holds one.
     if f"{name.rsplit('/', 1)[-1]}.py" in files:
@@ -96,7 +98,8 @@ def load_hub(
                 own = _own_names(builder, theirs, tags, streaming=streaming)
                 column = f"column {tags!r} of {name}"
                 names = find_tag_names(features[tags], own, labels, where=column, find_file=find_file)
-            result[ours] = list(read_rows(dataset[theirs], columns, names, where=where))
+            rows = read_rows(dataset[theirs], replace(columns, known_only=ours != "train"), names, where=where)
+            result[ours] = list(rows)
     return HubData(splits=result, commit=commit)
 
 

@@ -19,17 +19,21 @@ STRINGS = ("string", "large_string", "null")  # null: a column whose every list 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Where the sentences of a dataset are: `data.tokens`, `data.tags` and `data.scheme`.
+    """Where the sentences of a dataset are: `data.tokens`, `data.tags`, `data.scheme` and `data.unknown_tag`.
 
     Attributes:
         tokens: the column of tokens.
         tags: the column of tags; None: no tags are read.
         scheme: how the tags spell spans, or `plain`.
+        unknown: the tag (or the name of the class label) where nobody knows the tag; None: every tag is known.
+        known_only: whether an unknown tag is an error.
     """
 
     tokens: str
     tags: str | None
     scheme: str
+    unknown: str | None = None
+    known_only: bool = False
 
 
 def find_tag_names(
@@ -107,7 +111,7 @@ def read_rows(dataset: Any, columns: Columns, names: Mapping[int, str] | None, *
             a row with more tokens or fewer than tags.
     """
     wanted = [column for column in (columns.tokens, columns.tags) if column is not None]
-    checker = TagChecker(scheme=columns.scheme)
+    checker = TagChecker(scheme=columns.scheme, unknown=columns.unknown, known_only=columns.known_only)
     row = 0
     for table in dataset.select_columns(wanted).with_format("arrow").iter(batch_size=ROWS_PER_READ):
         all_tokens = table.column(columns.tokens).to_pylist()

@@ -64,14 +64,25 @@ class TagChecker:
 
     Attributes:
         scheme: name of the scheme.
+        unknown: the tag that stands where nobody knows the tag, whatever it means in the scheme; None: there is none.
+        known_only: whether `unknown` is refused.
     """
 
     scheme: str
+    unknown: str | None = None
+    known_only: bool = False
     _known: set[str] = field(default_factory=set, init=False)
 
     def check(self, tag: str, where: str) -> None:
-        """Raises DataError at `where` if the tag is blank or none of the scheme's."""
+        """Raises DataError at `where` if the tag is blank or none of the scheme's, or may not be unknown."""
         if tag in self._known:
+            return
+        if tag == self.unknown:
+            if self.known_only:
+                raise DataError(
+                    f"{where}: the tag is unknown ({tag!r}), but gold must be known here: data.unknown_tag is for train"
+                )
+            self._known.add(tag)
             return
         if not tag.strip(BLANKS):
             raise DataError(f"{where}: empty tag")

@@ -17,7 +17,13 @@ _CONFIDENCE_DIGITS = 4
 
 
 def read_jsonl(
-    source: Source, *, tokens: str = "tokens", tags: str | None = "tags", scheme: str = "plain"
+    source: Source,
+    *,
+    tokens: str = "tokens",
+    tags: str | None = "tags",
+    scheme: str = "plain",
+    unknown: str | None = None,
+    known_only: bool = False,
 ) -> Iterator[Sentence]:
     """Reads sentences from JSON Lines, one at a time.
 
@@ -29,6 +35,8 @@ def read_jsonl(
         tokens: key of the list of tokens.
         tags: key of the list of tags, one per token; None: no tags are read.
         scheme: how tags spell spans; every tag must be one of the scheme's.
+        unknown: the tag that stands where nobody knows the tag; None: every tag is known.
+        known_only: whether an unknown tag is an error.
 
     Yields:
         Sentences whose source is their `path:line`.
@@ -38,7 +46,7 @@ def read_jsonl(
         DataError: a line that does not fit, with its `path:line`.
     """
     name = source_name(source)
-    checker = TagChecker(scheme=scheme)
+    checker = TagChecker(scheme=scheme, unknown=unknown, known_only=known_only)
     with closing(read_lines(source)) as lines:
         for number, line in lines:
             if not line.strip(BLANKS):

@@ -21,6 +21,7 @@ import torch
 
 from tagger.config import Config
 from tagger.config_file import dump_config, load_config
+from tagger.data.tag_table import TagTable
 from tagger.data.vocab import Vocabulary
 from tagger.errors import ConfigError, MissingInputError, ModelError, OutputError
 from tagger.model.network import SequenceTagger, Sizes, build_network
@@ -48,13 +49,14 @@ class SavedModel:
     manifest: Mapping[str, Any]
 
 
-def sizes_of(vocabulary: Vocabulary) -> Sizes:
-    """What the vocabulary decides about the network."""
+def sizes_of(vocabulary: Vocabulary, config: Config) -> Sizes:
+    """What the vocabulary, and the scheme its tags are spelled in, decide about the network."""
     return Sizes(
         num_words=vocabulary.num_word_ids,
         num_characters=vocabulary.num_character_ids,
         num_affixes=vocabulary.num_affixes,
         num_tags=len(vocabulary.tags),
+        table=TagTable.build(vocabulary.tags, encoding=config.model.encoding, scheme=config.data.scheme),
     )
 
 
@@ -130,7 +132,7 @@ def load_model(folder: Path) -> SavedModel:
     except ConfigError as error:
         raise ModelError(f"{error}; was it saved by another version of tagger?") from error
     _check_vocabulary(vocabulary, config, where=folder / _VOCABULARY)
-    network = build_network(config.features, config.model, sizes_of(vocabulary))
+    network = build_network(config.features, config.model, sizes_of(vocabulary, config))
     _load_weights(network, contents[_WEIGHTS], where=folder / _WEIGHTS)
     network.eval()
     return SavedModel(network=network, vocabulary=vocabulary, config=config, manifest=manifest)

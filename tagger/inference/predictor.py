@@ -1,23 +1,26 @@
 """Predictor: sentences in, Predictions out, in input order."""
 
 import functools
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import overload
 
 import torch
+from torch import Tensor
 
-from tagger.data.batches import bucket, collate
+from tagger.data.batches import Flags, bucket, collate
 from tagger.data.vocab import FormTable, Vocabulary
-from tagger.errors import ConfigError
+from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
+from tagger.inference.device import pick_device
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.text import split_text
+from tagger.model.heads import CRFHead
 from tagger.model.network import SequenceTagger
-from tagger.schemes import OUTSIDE, convert_tags, is_plain, split_tag, tags_of_types, tags_to_spans
+from tagger.schemes import is_plain, tags_to_spans
 from tagger.sentence import Prediction, Span
 
 WINDOW = 2048  # sentences looked at together, so that batches hold sentences of like length
@@ -51,29 +54,6 @@ def predictor_of(saved: SavedModel, *, device: torch.device) -> "Predictor":
     )
 
 
-def pick_device(name: str, *, key: str = "device") -> torch.device:
-    """The device a name means.
-
-    Args:
-        name: auto, cpu, cuda or cuda:N.
-        key: the setting to name in the error.
-
-    Raises:
-        ConfigError: no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = torch.device("meta")
-    if name != "cpu" and device.type != "cuda":
-        raise ConfigError(f"{key}: no device {name!r}: one of auto, cpu, cuda, cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"{key}: {name}: there are {torch.cuda.device_count()} CUDA devices here; try cpu or auto")
-    return device
-
-
 class Predictor:
     """Tags sentences with a trained network, in float32: a sentence's tags do not depend on its company.
 
@@ -100,42 +80,84 @@ class Predictor:
         self.vocabulary = vocabulary
         self.scheme = scheme
         self.device = device
-        self._encoding = scheme if is_plain(scheme) else encoding
+        self._speller = Speller(vocabulary.tags, encoding=scheme if is_plain(scheme) else encoding, scheme=scheme)
+        self._answers = torch.tensor(self._speller.stands_for, dtype=torch.float32, device=device)  # (K, A)
         self._table = FormTable(vocabulary, max_forms=MAX_FORMS)
         self._lock = threading.Lock()  # held wherever the table is in use
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[SequenceTagger, Vocabulary]]:
         # Pickling (for other processes) and copying leave out the lock, and the forms met so far.
-        encoding = self._encoding
+        encoding = self._speller.encoding
         make = functools.partial(Predictor, scheme=self.scheme, encoding=encoding, device=self.device)
         return make, (self.network, self.vocabulary)
 
     @property
     def tags(self) -> tuple[str, ...]:
         """Every tag an answer can hold, in the data's own scheme."""
-        if is_plain(self.scheme):
-            return self.vocabulary.tags
-        labels = (split_tag(tag, self._encoding)[1] for tag in self.vocabulary.tags if tag != OUTSIDE)
-        return tuple(tags_of_types(dict.fromkeys(labels), self.scheme))
+        return self._speller.answers
 
-    def predict(self, sentences: Iterable[Sequence[str]]) -> list[Prediction]:
+    def predict(
+        self, sentences: Iterable[Sequence[str]], *, allowed: Iterable[AllowedTags | None] | None = None
+    ) -> list[Prediction]:
         """Tags sentences given as tokens.
 
         Args:
             sentences: sentences, each a sequence of tokens. An empty sentence gets an empty Prediction in its place.
+            allowed: what is known beforehand: for each sentence None, or for each of its tokens None or the tags it may
+                get, in the data's own scheme (known gold, a gazetteer). They are kept, even where the scheme forbids
+                them next to each other.
 
         Returns:
             One Prediction a sentence, in order.
 
         Raises:
-            TypeError: a bare string where a sequence of tokens belongs, or a token that is no string.
+            TypeError: a bare string where a sequence of tokens or a set of tags belongs, or a token that is no string.
+            ValueError: `allowed` does not match the sentences, holds an unknown tag, or leaves a token none; or it is
+                given where the data's scheme is IOB1, in which a tag's meaning depends on its neighbours.
         """
-        return list(self.predict_stream(sentences))
+        if allowed is None:
+            return list(self.predict_stream(sentences))
+        self._check_sentences(sentences)
+        checked, limits = [_checked(sentence) for sentence in sentences], list(allowed)
+        if len(checked) != len(limits):
+            raise ValueError(f"{len(checked)} sentences but allowed tags for {len(limits)}")
+        flags = [self._speller.flags(*pair) for pair in zip(checked, limits, strict=True)]
+        answers: list[Prediction] = []
+        for start in range(0, len(checked), WINDOW):
+            answers += self._predict_window(checked[start : start + WINDOW], flags[start : start + WINDOW])
+        return answers
+
+    def predict_n_best(self, sentences: Iterable[Sequence[str]], *, n: int) -> list[list[tuple[Prediction, float]]]:
+        """The n likeliest tag sequences of each sentence, best first, each with its probability in [0, 1].
+
+        Args:
+            sentences: sentences, each a sequence of tokens.
+            n: how many, >= 1; a sentence that has fewer gets fewer. In the scheme IO, two may read alike.
+
+        Raises:
+            TypeError: as `predict`.
+            ValueError: n < 1, or the model has no CRF head.
+        """
+        if n < 1:
+            raise ValueError(f"n: expected a number >= 1, got {n}")
+        if not isinstance(self.network.head, CRFHead):
+            raise ValueError("only a model with a CRF head ranks whole tag sequences")
+        self._check_sentences(sentences)
+        checked = [_checked(sentence) for sentence in sentences]
+        answers: list[list[tuple[Prediction, float]]] = [[] for _ in checked]
+        with torch.inference_mode():
+            for scored in self._score(checked, None):
+                paths, chances = self.network.head.crf.n_best(scored.emissions.float(), scored.mask, n=n)
+                for rank in range(n):
+                    ranked = self._decode(checked, scored, paths[:, rank])
+                    for (index, prediction), chance in zip(ranked, chances[:, rank].tolist(), strict=True):
+                        if chance > 0 or rank == 0:
+                            answers[index].append((prediction, chance))
+        return answers
 
     def predict_stream(self, sentences: Iterable[Sequence[str]]) -> Iterator[Prediction]:
         """`predict` for any number of sentences in constant memory: reads ahead by at most `WINDOW` sentences."""
-        if isinstance(sentences, str):
-            raise TypeError("predict takes sentences of tokens, not a string: use predict_text for raw text")
+        self._check_sentences(sentences)
         return self._windows(iter(sentences))
 
     @overload
@@ -179,56 +201,91 @@ class Predictor:
         for part in self.predict_stream(split()):
             parts.append(part)
             if len(parts) == waiting[0][0]:
-                yield _join(parts, waiting.popleft()[1])
+                yield join(parts, waiting.popleft()[1])
                 parts = []
 
     def _windows(self, sentences: Iterator[Sequence[str]]) -> Iterator[Prediction]:
         while window := [_checked(sentence) for sentence in islice(sentences, WINDOW)]:
-            yield from self._predict_window(window)
+            yield from self._predict_window(window, None)
 
-    def _predict_window(self, window: list[tuple[str, ...]]) -> list[Prediction]:
-        answers = [_EMPTY] * len(window)
-        names = self.vocabulary.tags
-        self.network.eval()
+    def _predict_window(self, window: list[tuple[str, ...]], flags: list[Flags] | None) -> list[Prediction]:
+        answers = [EMPTY] * len(window)
         # inference_mode is per thread, so it is entered here and not when the model is loaded
         with torch.inference_mode():
-            for indices in bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS):
-                with self._lock:
-                    rows = self._table.rows(window[index] for index in indices)
-                    batch = collate(rows, table=self._table, tags=None, order=indices)
-                batch = batch.to(self.device)
-                mask = batch.mask
-                emissions = self.network(batch)  # (B, T, K)
-                ids = self.network.head.decode(emissions, mask)  # (B, T)
-                marginals = self.network.head.marginals(emissions, mask)  # (B, T, K)
-                chosen = marginals.gather(2, ids.unsqueeze(2)).squeeze(2)  # (B, T) probability of the tag given
-                for index, row, chances in zip(indices, ids.tolist(), chosen.tolist(), strict=True):
-                    tokens = window[index]
-                    tags = [names[number] for number in row[: len(tokens)]]
-                    answers[index] = self._answer(tokens, tags, chances[: len(tokens)])
+            for scored in self._score(window, flags):
+                ids = self.network.head.decode(scored.emissions, scored.mask, allowed=scored.allowed)  # (B, T)
+                for index, answer in self._decode(window, scored, ids):
+                    answers[index] = answer
         return answers
 
-    def _answer(self, tokens: tuple[str, ...], tags: list[str], confidence: list[float]) -> Prediction:
-        spans: tuple[Span, ...] = ()
-        if not is_plain(self.scheme):
-            tags = convert_tags(tags, self._encoding, self.scheme)
-            # The probability that all of the span's tags are right, taking tokens as independent.
-            spans = tuple(
-                Span(
-                    start=span.start,
-                    end=span.end,
-                    label=span.label,
-                    confidence=math.prod(confidence[span.start : span.end]),
-                )
-                for span in tags_to_spans(tags, self.scheme)
+    def _score(self, window: list[tuple[str, ...]], flags: list[Flags] | None) -> Iterator["_Scored"]:
+        """The emissions of a window's sentences, in batches of sentences of like length; empty ones are left out."""
+        self.network.eval()
+        for indices in bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS):
+            allowed = None if flags is None else [flags[index] for index in indices]
+            with self._lock:
+                rows = self._table.rows(window[index] for index in indices)
+                batch = collate(rows, table=self._table, tags=None, order=indices, allowed=allowed)
+            batch = batch.to(self.device)
+            emissions = self.network(batch)
+            yield _Scored(indices=indices, emissions=emissions, mask=batch.mask, allowed=batch.allowed, flags=allowed)
+
+    def _decode(
+        self, window: list[tuple[str, ...]], scored: "_Scored", ids: Tensor
+    ) -> Iterator[tuple[int, Prediction]]:
+        """The Predictions that tag ids (B, T) stand for, each with its place in the window."""
+        head, emissions, mask, allowed = self.network.head, scored.emissions, scored.mask, scored.allowed
+        # (B, T, A): the probability of each tag as the data spell it, which several of the network's can stand for
+        chances_of_tags = head.marginals(emissions, mask, allowed=allowed) @ self._answers
+        given = self._answers.argmax(dim=1)[ids].unsqueeze(2)  # (B, T, 1)
+        confidence = chances_of_tags.gather(2, given).squeeze(2).clamp(max=1.0).tolist()
+        tokens = [window[index] for index in scored.indices]
+        tags = [
+            self._speller.respell(row[: len(tokens[at])], None if scored.flags is None else scored.flags[at])
+            for at, row in enumerate(ids.tolist())
+        ]
+        spans: list[list[Span]] = [[] for _ in tags]
+        if labels := self._speller.labels:
+            spans = [tags_to_spans(row, self.scheme) for row in tags]
+            # (N, 4): sentence, first token, token after the last, label
+            places = torch.tensor(
+                [(row, span.start, span.end, labels[span.label]) for row, found in enumerate(spans) for span in found],
+                dtype=torch.int64,
+                device=self.device,
+            ).view(-1, 4)
+            chances = iter(head.span_probabilities(emissions, mask, places, allowed=allowed).tolist())
+            spans = [[replace(span, confidence=min(1.0, next(chances))) for span in found] for found in spans]
+        for row, index in enumerate(scored.indices):
+            prediction = Prediction(
+                tokens=tokens[row],
+                tags=tuple(tags[row]),
+                spans=tuple(spans[row]),
+                confidence=tuple(confidence[row][: len(tokens[row])]),
+                sentence_starts=(0,),
             )
-        return Prediction(
-            tokens=tokens, tags=tuple(tags), spans=spans, confidence=tuple(confidence), sentence_starts=(0,)
-        )
+            yield index, prediction
+
+    @staticmethod
+    def _check_sentences(sentences: object) -> None:
+        if isinstance(sentences, str):
+            raise TypeError("predict takes sentences of tokens, not a string: use predict_text for raw text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scored:
+    """One batch, scored: its sentences' places in the window, emissions (B, T, K), mask (B, T), allowed (B, T, K).
+
+    `flags` are what is allowed, (T, K) of each sentence.
+    """
+
+    indices: list[int]
+    emissions: Tensor
+    mask: Tensor
+    allowed: Tensor | None
+    flags: list[Flags] | None
 
 
 _Offsets = tuple[tuple[int, int], ...]
-_EMPTY = Prediction(tokens=(), tags=(), spans=(), confidence=())
 
 
 def _checked(sentence: Sequence[str]) -> tuple[str, ...]:
@@ -241,31 +298,3 @@ def _checked(sentence: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(token, str):
             raise TypeError(f"a token is a string, got {type(token).__name__}: {token!r}")
     return tokens
-
-
-def _join(parts: list[Prediction], offsets: tuple[tuple[int, int], ...]) -> Prediction:
-    """One Prediction for a text out of those of its sentences."""
-    tokens: list[str] = []
-    tags: list[str] = []
-    spans: list[Span] = []
-    confidence: list[float] = []
-    starts: list[int] = []
-    for part in parts:
-        shift = len(tokens)
-        if part.tokens:
-            starts.append(shift)
-        spans += [
-            Span(start=span.start + shift, end=span.end + shift, label=span.label, confidence=span.confidence)
-            for span in part.spans
-        ]
-        tokens += part.tokens
-        tags += part.tags
-        confidence += part.confidence
-    return Prediction(
-        tokens=tuple(tokens),
-        tags=tuple(tags),
-        spans=tuple(spans),
-        confidence=tuple(confidence),
-        offsets=offsets,
-        sentence_starts=tuple(starts),
-    )

@@ -1,88 +1,258 @@
 """Linear-chain conditional random field: Lafferty, McCallum & Pereira (2001).
 
-The score of a tag sequence y is `start[y_1] + sum_t emission[t, y_t] + sum_t transitions[y_(t-1), y_t] + end[y_T]`, and
-its probability is `exp(score)` over the sum of all sequences' `exp(score)`. Weights, likelihood and Viterbi are
-pytorch-crf's; the posteriors it lacks are here.
+The score of a tag sequence y of n tokens is
+
+    score(y) = start[y_0] + sum_t emission[t, y_t] + sum_t transitions[y_(t-1), y_t] + end[y_(n-1)]
+
+and its probability is `exp(score(y)) / Z`, where Z sums `exp(score)` over all sequences. `lattice` does the sums,
+`viterbi` finds the best sequences, `spans` gives the probability of a whole span; here they become a module with
+weights, a loss and the loss's gradient. pytorch-crf, the reference, can do the loss and the decoding instead.
+
+Letters: B sentences, T tokens of the longest, K tags. Emissions are (B, T, K); a mask is (B, T), True at tokens, which
+stand on the left. Whatever stands in padding has no effect.
 """
 
+from typing import Any
+
 import torch
-from torch import Tensor
-from torchcrf import CRF as TorchCRF  # noqa: N811 the package's own name is too bare
+from torch import Tensor, nn
+
+from tagger.data.tag_table import TagTable
+from tagger.model import reference
+from tagger.model.lattice import Lattice, Potentials, sum_paths
+from tagger.model.spans import span_probabilities
+from tagger.model.viterbi import FORBIDDEN, best_path, best_paths
+
+ILLEGAL = -1e4  # added to the score of what the tag scheme forbids: finite, so that gradients are too
 
 
-class LinearChainCRF(TorchCRF):  # type: ignore[misc]
-    """pytorch-crf's CRF, batch first, with posteriors.
+class LinearChainCRF(nn.Module):
+    """A CRF over emissions, with pytorch-crf's three weights under their names: state dicts move either way.
 
     Args:
         num_tags: K.
+        table: what the tag scheme allows; None where every sequence is legal.
+        constrain_training: let the loss know what is illegal too, so that no probability is spent on it. Decoding and
+            every probability always know.
+        use_torchcrf: leave the loss and the best sequence to pytorch-crf, the reference.
     """
 
-    def __init__(self, num_tags: int) -> None:
-        super().__init__(num_tags, batch_first=True)
+    illegal_start: Tensor
+    illegal_transitions: Tensor
+    illegal_end: Tensor
 
-    def negative_log_likelihood(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """The loss, summed over the batch's sentences.
+    def __init__(
+        self,
+        num_tags: int,
+        *,
+        table: TagTable | None = None,
+        constrain_training: bool = False,
+        use_torchcrf: bool = False,
+    ) -> None:
+        super().__init__()
+        self.num_tags, self.table = num_tags, table
+        self._constrain_training, self._use_torchcrf = constrain_training, use_torchcrf
+        # drawn as pytorch-crf draws them, so that the same seed gives the same weights
+        self.start_transitions = nn.Parameter(torch.empty(num_tags).uniform_(-0.1, 0.1))
+        self.end_transitions = nn.Parameter(torch.empty(num_tags).uniform_(-0.1, 0.1))
+        self.transitions = nn.Parameter(torch.empty(num_tags, num_tags).uniform_(-0.1, 0.1))
+        self.register_buffer("illegal_start", _penalty(table, "start", (num_tags,)), persistent=False)
+        self.register_buffer(
+            "illegal_transitions", _penalty(table, "transitions", (num_tags, num_tags)), persistent=False
+        )
+        self.register_buffer("illegal_end", _penalty(table, "end", (num_tags,)), persistent=False)
+
+    def negative_log_likelihood(
+        self, emissions: Tensor, tags: Tensor, mask: Tensor, *, allowed: Tensor | None = None
+    ) -> Tensor:
+        """The loss: log Z less the score of gold, summed over the batch's sentences.
+
+        Where gold is not known at every token, the loss is that of all sequences that agree with what is known: Tsuboi
+        et al. (2008), "Training Conditional Random Fields Using Incomplete Annotations", equation 3.
 
         Args:
-            emissions: (B, T, K) float32 scores, anything where padded.
-            tags: (B, T) gold tag ids, anything where padded.
-            mask: (B, T) bool, True at tokens; the first column is True.
+            emissions: (B, T, K) float32 or float64 scores.
+            tags: (B, T) gold tag ids; not looked at where `allowed` is given.
+            mask: (B, T) bool.
+            allowed: (B, T, K) bool, the tags that agree with gold, at least one a token; None: gold is `tags`.
 
         Returns:
-            () nats.
+            () nats. Its gradient is exact, by forward-backward, and cannot be differentiated again.
 
         Raises:
-            ValueError: as `check_tags`.
+            ValueError: as `check_tags` and `check_mask`; or pytorch-crf is to learn from `allowed`.
         """
-        check_tags(tags, mask, num_tags=self.num_tags)
-        # pytorch-crf multiplies padding by 0, and 0 * NaN is NaN; and it looks padding's tags up
-        emissions, tags = emissions.masked_fill(~mask.unsqueeze(2), 0.0), tags.masked_fill(~mask, 0)
-        return -self(emissions, tags, mask=mask, reduction="sum")  # type: ignore[no-any-return]
+        lengths = check_mask(mask)
+        if allowed is None:
+            check_tags(tags, mask, num_tags=self.num_tags)
+            tags = tags.masked_fill(~mask, 0)
+        potentials = self._potentials(constrained=self._constrain_training)
+        if self._use_torchcrf:
+            if allowed is not None:
+                raise ValueError("pytorch-crf cannot learn from tokens whose gold tag is not known")
+            return reference.negative_log_likelihood(_fill(emissions, mask), tags, mask, potentials)
+        start, transitions, end = potentials.start, potentials.transitions, potentials.end
+        loss: Tensor = _NegativeLogLikelihood.apply(  # type: ignore[no-untyped-call]
+            emissions, start, transitions, end, tags, lengths, allowed
+        )
+        return loss
 
-    def viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """The likeliest tag sequence of each sentence: (B, T) ids, 0 where padded."""
-        paths = self.decode(emissions, mask=mask)
-        best = torch.zeros(mask.shape, dtype=torch.int64)
-        for row, path in enumerate(paths):
-            best[row, : len(path)] = torch.tensor(path, dtype=torch.int64)
-        return best.to(emissions.device)
+    def viterbi(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Tensor:
+        """The likeliest tag sequence of each sentence.
 
-    def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        Args:
+            emissions: (B, T, K) scores.
+            mask: (B, T) bool.
+            allowed: (B, T, K) bool, the tags to choose from, at least one a token; None for all.
+
+        Returns:
+            (B, T) ids, 0 where padded.
+        """
+        lengths = check_mask(mask)
+        emissions = _fill(emissions, mask)
+        if allowed is not None:
+            emissions = emissions.masked_fill(~allowed, FORBIDDEN)
+        if self._use_torchcrf:
+            return reference.best_path(emissions, mask, self._potentials())
+        return best_path(emissions, lengths, self._potentials())
+
+    def n_best(self, emissions: Tensor, mask: Tensor, *, n: int) -> tuple[Tensor, Tensor]:
+        """The n likeliest tag sequences of each sentence, and how likely each is.
+
+        Args:
+            emissions: (B, T, K) scores.
+            mask: (B, T) bool.
+            n: how many, >= 1.
+
+        Returns:
+            (B, n, T) ids, 0 where padded, the likeliest first; (B, n) float64 probabilities. Where a sentence has fewer
+            than n sequences, what is missing has probability 0 and ids that mean nothing.
+        """
+        lengths = check_mask(mask)
+        emissions, potentials = _fill(emissions, mask).detach().double(), self._potentials()
+        with torch.no_grad():
+            paths, scores = best_paths(emissions, lengths, potentials, n=n)
+            log_partition = sum_paths(emissions, lengths, potentials).log_partition
+            return paths, (scores - log_partition.unsqueeze(1)).exp().clamp(max=1.0)  # rounding alone exceeds 1
+
+    def sum_paths(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Lattice:
+        """The sums over all sequences, or over those of `allowed` (B, T, K) tags: see `lattice`."""
+        return sum_paths(emissions, check_mask(mask), self._potentials(), allowed=allowed)
+
+    def marginals(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Tensor:
         """The probability of each tag at each token, over all sequences: forward-backward (Rabiner, 1989).
 
         Args:
-            emissions: (B, T, K) float32 scores, anything where padded.
-            mask: (B, T) bool, True at tokens; the first column is True.
+            emissions: (B, T, K) scores.
+            mask: (B, T) bool.
+            allowed: (B, T, K) bool, the tags to choose from, at least one a token; None for all.
 
         Returns:
-            (B, T, K); each token's K numbers sum to 1; uniform where padded.
+            (B, T, K) in the emissions' type; each token's K numbers sum to 1; uniform where padded.
         """
+        posteriors = self.sum_paths(emissions, mask, allowed=allowed).posteriors()
+        return posteriors.masked_fill(~mask.unsqueeze(2), 1 / self.num_tags).to(emissions.dtype)
+
+    def span_probabilities(
+        self, emissions: Tensor, mask: Tensor, spans: Tensor, *, allowed: Tensor | None = None
+    ) -> Tensor:
+        """The probability that each span stands exactly there with that label: see `spans`.
+
+        Args:
+            emissions: (B, T, K) scores.
+            mask: (B, T) bool.
+            spans: (N, 4) int64: sentence, first token, token after the last, label.
+            allowed: (B, T, K) bool, the tags to choose from, at least one a token; None for all.
+
+        Returns:
+            (N,) float64.
+        """
+        if self.table is None:
+            raise ValueError("tags without a scheme spell no spans")
+        lattice = self.sum_paths(emissions, mask, allowed=allowed)
+        return span_probabilities(lattice, spans, table=self.table)
+
+    def _potentials(self, *, constrained: bool = True) -> Potentials:
+        if not constrained or self.table is None:
+            return Potentials(start=self.start_transitions, transitions=self.transitions, end=self.end_transitions)
+        return Potentials(
+            start=self.start_transitions + self.illegal_start,
+            transitions=self.transitions + self.illegal_transitions,
+            end=self.end_transitions + self.illegal_end,
+        )
+
+
+class _NegativeLogLikelihood(torch.autograd.Function):
+    """The summed loss, with its gradient by forward-backward instead of autograd through the loop.
+
+    d loss / d emission[t, j] is the probability of tag j at token t, less 1 if it is gold; likewise for the other
+    scores, with expected and gold counts: Sutton & McCallum (2012), "An Introduction to Conditional Random Fields",
+    section 5.1.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        emissions: Tensor,
+        start: Tensor,
+        transitions: Tensor,
+        end: Tensor,
+        tags: Tensor,
+        lengths: Tensor,
+        allowed: Tensor | None,
+    ) -> Tensor:
+        potentials = Potentials(start=start, transitions=transitions, end=end)
+        ctx.all_paths = sum_paths(emissions, lengths, potentials)
+        ctx.gold = (
+            _GoldPath(emissions, tags, lengths, potentials)
+            if allowed is None
+            else sum_paths(emissions, lengths, potentials, allowed=allowed)
+        )
+        ctx.lengths, ctx.dtype = lengths, emissions.dtype
+        loss: Tensor = (ctx.all_paths.log_partition - ctx.gold.log_partition).sum()  # () nats, float64
+        return loss.to(emissions.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        # `once_differentiable` would let loss + penalty(gradient) through, and take the penalty for a constant
+        if torch.is_grad_enabled():
+            raise RuntimeError("the CRF's loss can be differentiated only once, so not with create_graph=True")
+        posteriors = ctx.all_paths.posteriors() - ctx.gold.posteriors()  # (B, T, K), float64
+        counts = ctx.all_paths.transition_counts() - ctx.gold.transition_counts()  # (K, K)
+        last = (ctx.lengths - 1).view(-1, 1, 1).expand(-1, 1, posteriors.size(2))
+        parts = (posteriors, posteriors[:, 0].sum(dim=0), counts, posteriors.gather(1, last).sum(dim=(0, 1)))
+        return *((gradient * part).to(ctx.dtype) for part in parts), None, None, None
+
+
+class _GoldPath:
+    """A lattice of one path: what `sum_paths` gives where gold is known at every token, without its loop."""
+
+    def __init__(self, emissions: Tensor, tags: Tensor, lengths: Tensor, potentials: Potentials) -> None:
         num_steps = emissions.size(1)
-        emissions = emissions.masked_fill(~mask.unsqueeze(2), 0.0)
-        # Each step is normalised, which cancels in the end: growing sums would cost float32 its decimals.
-        # alpha[b, j]: log probability of tag j at this token, given the tokens up to it
-        alpha = torch.log_softmax(self.start_transitions + emissions[:, 0], dim=1)
-        alphas = [alpha]
-        for step in range(1, num_steps):
-            # (B, K, 1) + (K, K), summed over the previous tag -> (B, K): all ways to reach each tag
-            reached = torch.logsumexp(alpha.unsqueeze(2) + self.transitions, dim=1)
-            alpha = torch.log_softmax(reached + emissions[:, step], dim=1)
-            alphas.append(alpha)
-        # beta[b, i]: up to a constant, log of the summed exp(score) of everything after this token, given tag i at it
-        beta = self.end_transitions.expand_as(alpha)
-        betas = [beta]
-        for step in range(num_steps - 1, 0, -1):
-            # (K, K) + (B, 1, K), summed over the next tag -> (B, K): all ways to go on from each tag
-            after = torch.logsumexp(self.transitions + (emissions[:, step] + beta).unsqueeze(1), dim=2)
-            # where padded, nothing comes after but the end
-            beta = torch.where(mask[:, step, None], torch.log_softmax(after, dim=1), beta)
-            betas.append(beta)
-        scores = torch.stack(alphas, dim=1) + torch.stack(betas[::-1], dim=1)  # (B, T, K)
-        return torch.softmax(scores.masked_fill(~mask.unsqueeze(2), 0.0), dim=2)
+        self._tags, self._num_tags = tags, emissions.size(2)
+        self._in_sentence = torch.arange(num_steps, device=lengths.device) < lengths.unsqueeze(1)  # (B, T)
+        scores = emissions.gather(2, tags.unsqueeze(2)).squeeze(2).double()  # (B, T)
+        scores[:, 1:] += potentials.transitions.double()[tags[:, :-1], tags[:, 1:]]
+        total = torch.where(self._in_sentence, scores, 0.0).sum(dim=1)
+        last = tags.gather(1, (lengths - 1).unsqueeze(1)).squeeze(1)
+        self.log_partition = total + potentials.start.double()[tags[:, 0]] + potentials.end.double()[last]
+
+    def posteriors(self) -> Tensor:
+        """(B, T, K): 1 at gold."""
+        ones = self._in_sentence.double().unsqueeze(2)
+        zeros = ones.new_zeros(*self._tags.shape, self._num_tags)
+        return zeros.scatter_(2, self._tags.unsqueeze(2), ones)
+
+    def transition_counts(self) -> Tensor:
+        """(K, K): how often gold has tag j after tag i."""
+        pairs = self._tags[:, :-1] * self._num_tags + self._tags[:, 1:]
+        inside = self._in_sentence[:, 1:].flatten().double()
+        counts = inside.new_zeros(self._num_tags**2).index_add_(0, pairs.flatten(), inside)
+        return counts.view(self._num_tags, self._num_tags)
 
 
 def check_tags(tags: Tensor, mask: Tensor, *, num_tags: int) -> None:
-    """Refuses gold tags that are no tag's id: pytorch-crf reads -1 as the last tag, cross-entropy skips -100.
+    """Refuses gold tags that are no tag's id, which other implementations read as some tag, or skip.
 
     On the CPU alone: on a GPU, looking at the tags would make every training step wait for the device.
 
@@ -99,3 +269,28 @@ def check_tags(tags: Tensor, mask: Tensor, *, num_tags: int) -> None:
     wrong = tags[mask & ((tags < 0) | (tags >= num_tags))]
     if len(wrong):
         raise ValueError(f"expected gold tag ids from 0 to {num_tags - 1}, got {int(wrong[0])}")
+
+
+def check_mask(mask: Tensor) -> Tensor:
+    """The lengths (B,) that a mask (B, T) stands for.
+
+    Raises:
+        ValueError: a sentence without tokens, or with tokens after padding (looked for on the CPU alone).
+    """
+    lengths = mask.sum(dim=1)
+    if mask.device.type == "cpu":
+        aligned = torch.arange(mask.size(1)) < lengths.unsqueeze(1)
+        if not bool((lengths > 0).all()):
+            raise ValueError("a sentence without tokens")
+        if not torch.equal(mask, aligned):
+            raise ValueError("a mask with a hole: tokens stand on the left, padding on the right")
+    return lengths
+
+
+def _fill(emissions: Tensor, mask: Tensor) -> Tensor:
+    return emissions.masked_fill(~mask.unsqueeze(2), 0.0)
+
+
+def _penalty(table: TagTable | None, name: str, shape: tuple[int, ...]) -> Tensor:
+    penalty = torch.zeros(shape)
+    return penalty if table is None else penalty.masked_fill(~getattr(table, name), ILLEGAL)

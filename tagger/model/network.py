@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tagger.config import FeaturesConfig, ModelConfig
 from tagger.data.batches import Batch
+from tagger.data.tag_table import TagTable
 from tagger.model.encoder import LSTMEncoder
 from tagger.model.features import AffixEmbedding, CharacterCNN, CharacterLSTM, TokenFeatures, WordEmbedding
 from tagger.model.heads import CRFHead, SoftmaxHead
@@ -58,12 +59,14 @@ class Sizes:
         num_characters: rows of the character table, padding and unknown included.
         num_affixes: A, affixes of a form.
         num_tags: K.
+        table: what the tags mean to their scheme; None for plain tags.
     """
 
     num_words: int
     num_characters: int
     num_affixes: int
     num_tags: int
+    table: TagTable | None = None
 
 
 def build_network(
@@ -73,6 +76,7 @@ def build_network(
     *,
     singletons: Tensor | None = None,
     vectors: Tensor | None = None,
+    costs: Tensor | None = None,
 ) -> SequenceTagger:
     """Builds the network that a config describes, with fresh weights.
 
@@ -82,6 +86,7 @@ def build_network(
         sizes: what the data decides.
         singletons: (num_words,) bool, True at words seen once in train; None where nothing is to be trained.
         vectors: (num_words, word dim) initial word vectors, or None.
+        costs: (num_tags,) nats that a mistake costs more in training, by gold tag; None for none.
     """
     words = None
     if features.words.dim:
@@ -114,7 +119,15 @@ def build_network(
         proj_size=model.proj_size,
         mix=model.layers == "mix",
     )
-    head = CRFHead(sizes.num_tags) if model.head == "crf" else SoftmaxHead()
+    head: SoftmaxHead | CRFHead = SoftmaxHead(table=sizes.table, costs=costs)
+    if model.head == "crf":
+        head = CRFHead(
+            sizes.num_tags,
+            table=sizes.table,
+            constrain_training=model.constrain_training,
+            use_torchcrf=model.crf_implementation == "torchcrf",
+            costs=costs,
+        )
     return SequenceTagger(token_features, encoder, head=head, num_tags=sizes.num_tags, dropout=model.output_dropout)
 
 

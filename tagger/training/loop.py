@@ -197,7 +197,8 @@ def _step(
             raise ValueError("a batch without tags cannot be trained on")
         with accelerator.autocast():
             emissions = network(on_device)  # (B, T, K)
-        loss = network.head.loss(emissions, on_device.tags, on_device.mask)  # () nats per token of this batch
+        # () nats per token of this batch
+        loss = network.head.loss(emissions, on_device.tags, on_device.mask, allowed=on_device.allowed)
         share = int(batch.lengths.sum()) / num_tokens  # this batch's part of the step's tokens
         accelerator.backward(loss * share)
         total += loss.detach().double() * (share * num_tokens)

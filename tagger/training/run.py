@@ -22,11 +22,13 @@ from tagger.data.vectors import read_vectors
 from tagger.data.vocab import UNKNOWN, FormTable, Vocabulary, count_words
 from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.evaluation.scores import score
+from tagger.inference.device import pick_device
 from tagger.inference.model_folder import save_model, sizes_of
-from tagger.inference.predictor import Predictor, pick_device
+from tagger.inference.predictor import Predictor
 from tagger.model.network import build_network
-from tagger.schemes import convert_tags, is_plain, tags_of_types
+from tagger.schemes import is_plain, tags_of_types
 from tagger.training.evaluate import evaluate
+from tagger.training.gold import cost_of_tags, encode_gold
 from tagger.training.hardware import accelerating, choose_precision, seeded
 from tagger.training.loop import Epoch, Step, build_optimizer, fit, rate_factor
 from tagger.training.run_folder import RunFolder
@@ -85,9 +87,10 @@ def train(config: Config, out: str | Path, *, listener: Callable[[Event], None] 
         network = build_network(
             config.features,
             config.model,
-            sizes_of(vocabulary),
+            sizes_of(vocabulary, config),
             singletons=_singletons(corpus, vocabulary),
             vectors=vectors,
+            costs=cost_of_tags(config, vocabulary),
         )
         encoding = config.model.encoding
         predictor = Predictor(network, vocabulary, scheme=corpus.scheme, encoding=encoding, device=device)
@@ -138,13 +141,7 @@ def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor:
     settings, vocabulary = config.training, predictor.vocabulary
     table = FormTable(vocabulary)
     rows = table.rows(sentence.tokens for sentence in corpus.train)
-    ids = {tag: number for number, tag in enumerate(vocabulary.tags)}
-    plain = is_plain(corpus.scheme)
-    respelled = (
-        sentence.tags or () if plain else convert_tags(sentence.tags or (), corpus.scheme, config.model.encoding)
-        for sentence in corpus.train
-    )
-    tags = [np.array([ids[tag] for tag in sentence], dtype=np.int64) for sentence in respelled]
+    tags, allowed = encode_gold(config, corpus, vocabulary)
     batch_size = settings.batch_size
     if batch_size is None and settings.batch_tokens is None:
         batch_size = DEFAULT_BATCH_SIZE
@@ -156,7 +153,7 @@ def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor:
             batch_tokens=settings.batch_tokens,
             seed=(settings.seed, epoch),
         )
-        return LazyBatches(groups, rows=rows, table=table, tags=tags)
+        return LazyBatches(groups, rows=rows, table=table, tags=tags, allowed=allowed)
 
     def dev_score() -> float | None:
         predictions = predictor.predict(sentence.tokens for sentence in corpus.dev)

@@ -141,6 +141,24 @@ def test_wrong_input_is_one_line(
     assert expected in fail(capsys, code, "evaluate", pos_run, *words)
 
 
+@pytest.mark.parametrize("options", [[], ["--from", "conll"]])
+def test_gold_must_be_known(
+    options: list[str],
+    pos_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What meant "unknown" in training means it here, however DATA are written."""
+    saved = model_folder.load_model(pos_run)
+    trained = replace(saved.config, data=replace(saved.config.data, unknown_tag="_"))
+    monkeypatch.setattr(model_folder, "load_model", lambda _: replace(saved, config=trained))
+    conllu = ["1\tThe\t_\tDET\t_\t_\t_\t_\t_\t_", "2\tmayor\t_\t_\t_\t_\t_\t_\t_\t_"]
+    path = write_yaml(tmp_path / "gold", ["The\tDET", "mayor\t_"] if options else conllu)
+    message = fail(capsys, 65, "evaluate", pos_run, path, *options)
+    assert message.startswith(f"{path}:2: the tag is unknown ('_'), but gold must be known here")
+
+
 def test_a_missing_model_is_66(test_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     message = fail(capsys, 66, "evaluate", tmp_path / "absent", test_file)
     assert message == f"{tmp_path / 'absent'}: no such model folder or run folder"

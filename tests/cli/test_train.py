@@ -79,6 +79,17 @@ def test_the_run_folder_holds_what_is_promised(config: Path, capsys: pytest.Capt
     assert tagger.load(run, device="cpu").predict([["The", "dog"]])[0].tokens == ("The", "dog")
 
 
+def test_unknown_tags_are_counted(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["The\tDET", "cat\tNOUN", "sleeps\t_", "", "A\tDET", "dog\t_", "barks\tVERB"]
+    path = write_yaml(config.parent / "half.conll", rows)
+    done = train(capsys, config, "--data.train", path, "--data.unknown_tag", "_")
+    assert done.code == 0
+    lines = done.err.splitlines()
+    assert lines[0] == f"train  2 sentences, 6 tokens  {path}; 2 unknown tags"
+    assert lines[1].endswith("train.conll")  # nothing to count in dev
+    assert lines[2] == "tags   DET, NOUN, VERB"
+
+
 def test_settings_of_the_command_line_win(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = train(capsys, config, "--training.num_epochs", "1", "--model.hidden_dim=5")
     assert done.code == 0
@@ -106,6 +117,10 @@ def test_an_existing_run_is_not_overwritten(config: Path, capsys: pytest.Capture
         (["--data.tags", "pos"], 2, ["data.tags", "header"]),
         (["--data.tags", "pos", "--data.header", "true"], 65, ["train.conll:1", "'pos'", "The, DET"]),
         (["--data.train", "empty.conll"], 65, ["empty.conll", "no sentence"]),
+        (["--data.dev", "half.conll", "--data.unknown_tag", "_"], 65, ["half.conll:2", "gold must be known here"]),
+        (["--data.train", "unknown.conll", "--data.unknown_tag", "_"], 65, ["unknown.conll", "every tag is unknown"]),
+        (["--data.dev", "null", "--data.unknown_tag", "_"], 2, ["data.unknown_tag", "needs data.dev or data.test"]),
+        (["--model.label_costs", "{NUON: 1}"], 2, ["model.label_costs", "'NUON'", "DET, NOUN, VERB"]),
         (["--training.device", "tpu"], 2, ["training.device", "'tpu'", "auto, cpu, cuda"]),
         (["--training.num_epochs", "0"], 2, ["training.num_epochs", "0"]),
         (["--training.epochs", "3"], 2, ["--training.epochs: no such key"]),
@@ -123,6 +138,8 @@ def test_wrong_input_is_one_line(
     monkeypatch.chdir(config.parent)
     write_yaml(config.parent / "short.conll", ["The\tDET", "cat", "sleeps\tVERB"])
     write_yaml(config.parent / "empty.conll", [""])
+    write_yaml(config.parent / "half.conll", ["The\tDET", "cat\t_"])
+    write_yaml(config.parent / "unknown.conll", ["The\t_", "cat\t_"])
     message = fail(capsys, code, "train", config, "--out", config.parent / "run", *words)
     for part in expected:
         assert part in message

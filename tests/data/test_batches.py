@@ -1,6 +1,7 @@
 """Buckets and collation: a partition within its budgets, and padding that loses and adds nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -67,8 +68,22 @@ class TestCollate:
         assert not batch.characters[padding].any()
         assert not batch.affixes[padding].any()
         assert not batch.character_lengths[padding].any()
-        tensors = [getattr(batch, name) for name in Batch.__dataclass_fields__]
+        assert batch.allowed is None
+        tensors = [getattr(batch, name) for name in Batch.__dataclass_fields__ if name != "allowed"]
         assert {tensor.dtype for tensor in tensors} == {torch.int64}
+
+    @given(sentences_of_forms)
+    def test_what_is_allowed_comes_back_and_padding_is_free(self, sentences: list[list[str]]) -> None:
+        table = FormTable(build({"a": 1}))
+        rows = table.rows(sentences)
+        generator = np.random.default_rng(len(rows))
+        flags = [generator.random((len(row), 5)) < 0.5 for row in rows]
+        batch = collate(rows, table=table, tags=None, order=range(len(rows)), allowed=flags)
+        assert batch.allowed is not None
+        assert batch.allowed.shape == (*batch.words.shape, 5)
+        for padded, kept in zip(batch.allowed, flags, strict=True):
+            assert padded[: len(kept)].tolist() == kept.tolist()
+            assert padded[len(kept) :].all()
 
     @given(sentences_of_forms, sentences_of_forms)
     def test_company_changes_nothing(self, sentences: list[list[str]], others: list[list[str]]) -> None:
@@ -89,6 +104,7 @@ class TestCollate:
 
     def test_on_another_device(self) -> None:
         batch = make_batch([["a"], ["b", "c"]], build({"a": 1}))
+        batch = replace(batch, allowed=torch.ones(2, 2, 3, dtype=torch.bool))
         moved = batch.to(torch.device("meta"))
         for name in Batch.__dataclass_fields__:
             assert getattr(moved, name).device.type == "meta"
@@ -111,6 +127,15 @@ class TestLazyBatches:
         assert last.tolist() == [[3, 3], [1, 1]]
         with pytest.raises(IndexError):
             batches[3]
+
+    def test_what_is_allowed_goes_with_its_sentence(self) -> None:
+        sentences = [["a"], ["b", "c"], ["d"]]
+        table = FormTable(build({"a": 1}))
+        tags = [np.zeros(len(tokens), dtype=np.int64) for tokens in sentences]
+        flags = [np.eye(3, dtype=np.bool_)[[at] * len(tokens)] for at, tokens in enumerate(sentences)]
+        batches = LazyBatches([[2], [1, 0]], rows=table.rows(sentences), table=table, tags=tags, allowed=flags)
+        found = [batch.allowed[:, 0].int().argmax(dim=1).tolist() for batch in batches if batch.allowed is not None]
+        assert found == [[2], [1, 0]]
 
 
 class TestBucket:

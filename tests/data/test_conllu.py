@@ -61,6 +61,20 @@ class TestReadConllu:
         with pytest.raises(DataError, match=rf"^<stdin>{message}"):
             list(read_conllu(stream(text)))
 
+    @pytest.mark.parametrize("tags", ["UPOS", "XPOS"])
+    def test_unspecified_is_unknown_where_it_is_so_declared(self, tags: str) -> None:
+        text = row(1, "a", "_").replace("XP", "_") + row(2, "b", "X")
+        (sentence,) = read_conllu(stream(text), tags=tags, unknown="_")
+        assert sentence.tags == ("_", "X" if tags == "UPOS" else "XP")
+        with pytest.raises(DataError, match=rf"^<stdin>:1: {tags} is not annotated"):
+            list(read_conllu(stream(text), tags=tags, unknown="?"))
+        with pytest.raises(DataError, match=r"^<stdin>:1: the tag is unknown"):
+            list(read_conllu(stream(text), tags=tags, unknown="_", known_only=True))
+
+    def test_unknown_in_misc(self) -> None:
+        text = row(1, "a", misc="NER=_") + row(2, "b")
+        assert [s.tags for s in read_conllu(stream(text), tags="NER", scheme="BIO", unknown="_")] == [("_", "O")]
+
     def test_tags_must_be_of_the_scheme(self) -> None:
         with pytest.raises(DataError, match=r"^<stdin>:1: 'NOUN' is no tag of scheme BIO"):
             list(read_conllu(stream(row(1, "a", "NOUN")), scheme="BIO"))

@@ -89,6 +89,7 @@ class TestLoadCorpus:
                 "tokens": 5,
                 "empty_sentences": 0,
                 "illegal_transitions": 0,
+                "unknown_tags": 0,
             }
         }
 
@@ -263,6 +264,7 @@ class TestHub:
             "tokens": "tokens",
             "tags": "ner",
             "scheme": "BIO",
+            "unknown": None,
             "labels": Path("/l.txt"),
             "streaming": False,
         }
@@ -273,6 +275,7 @@ class TestHub:
             "tokens": 1,
             "empty_sentences": 0,
             "illegal_transitions": 0,
+            "unknown_tags": 0,
         }
         assert list(corpus.dev) == []
 
@@ -292,6 +295,75 @@ class TestHub:
         assert error_of(data) == message
 
 
+class TestUnknownTags:
+    """`data.unknown_tag`: a tag that nobody knows may stand in train, and nowhere else."""
+
+    @staticmethod
+    def write(folder: Path, **splits: list[str]) -> DataConfig:
+        """CoNLL files, tags `t1 t2 ...` a sentence."""
+        for split, sentences in splits.items():
+            rows = ["".join(f"w {tag}\n" for tag in tags.split()) for tags in sentences]
+            (folder / split).write_text("\n".join(rows), encoding="utf-8")
+        return DataConfig(unknown_tag="_", scheme="BIO", **{split: str(folder / split) for split in splits})  # type: ignore[arg-type]
+
+    def test_are_counted_and_are_no_label(self, tmp_path: Path) -> None:
+        data = self.write(tmp_path, train=["B-X _ I-Y O", "_", "_ _ B-Z"], dev=["B-X"])
+        corpus = load_corpus(data)
+        assert corpus.labels == ("X", "Y", "Z")
+        assert [sentence.tags for sentence in corpus.train] == [
+            ("B-X", "_", "I-Y", "O"),
+            ("_",),
+            ("_", "_", "B-Z"),
+        ]
+        assert {split: counts["unknown_tags"] for split, counts in corpus.manifest.items()} == {"train": 4, "dev": 0}
+
+    def test_illegal_transitions_are_those_between_known_neighbours(self, tmp_path: Path) -> None:
+        sentences = ["_ I-X", "B-X _ I-Y", "I-X _", "O I-X _ O I-Y", "_ _", "O I-X"]
+        corpus = load_corpus(self.write(tmp_path, train=sentences, dev=["O"]))
+        assert corpus.manifest["train"]["illegal_transitions"] == 1 + 2 + 1
+
+    def test_a_legal_plain_tag_may_mean_unknown(self, tmp_path: Path) -> None:
+        data = describe(self.write(tmp_path, train=["N X V", "X"], dev=["N V"]), scheme="plain", unknown_tag="X")
+        corpus = load_corpus(data)
+        assert corpus.labels == ("N", "V")
+        assert corpus.manifest["train"]["unknown_tags"] == 2
+
+    @pytest.mark.parametrize("split", ["dev", "test"])
+    def test_gold_must_be_known_elsewhere(self, tmp_path: Path, split: str) -> None:
+        data = self.write(tmp_path, **{"train": ["B-X _"], split: ["O", "B-X O _"]})
+        expected = f"{tmp_path / split}:5: the tag is unknown ('_'), but gold must be known here"
+        assert error_of(data).startswith(expected)
+
+    @pytest.mark.parametrize(
+        ("scheme", "found"), [("plain", "unknown ('_')"), ("BIO", "O or unknown ('_')")], ids=["plain", "BIO"]
+    )
+    def test_nothing_known_is_nothing_to_learn(self, tmp_path: Path, scheme: str, found: str) -> None:
+        data = describe(self.write(tmp_path, train=["_ _", "_"], dev=["B-X"]), scheme=scheme)
+        message = f"{tmp_path / 'train'}: every tag is {found}, so there is nothing to learn"
+        assert error_of(data).startswith(message)
+
+    def test_without_the_setting_it_is_no_tag(self, tmp_path: Path) -> None:
+        data = describe(self.write(tmp_path, train=["B-X _"]), unknown_tag=None)
+        assert error_of(data).startswith(f"{tmp_path / 'train'}:2: '_' is no tag of scheme BIO")
+
+    @pytest.mark.parametrize("tags", ["UPOS", "NER"])
+    def test_in_conllu(self, tmp_path: Path, tags: str) -> None:
+        text = as_conllu()
+        changed = text.replace("NOUN", "_", 2) if tags == "UPOS" else text.replace("NER=B-ORG", "NER=_")
+        (tmp_path / "train").write_text(changed, encoding="utf-8")
+        (tmp_path / "dev").write_text(text, encoding="utf-8")
+        data = DataConfig(format="conllu", tags=tags, scheme="plain" if tags == "UPOS" else "BIO", unknown_tag="_")
+        data = describe(data, train=str(tmp_path / "train"), dev=str(tmp_path / "dev"))
+        assert load_corpus(data).manifest["train"]["unknown_tags"] == (2 if tags == "UPOS" else 1)
+        assert load_corpus(data).labels == (("NOUN",) if tags == "UPOS" else ("PER",))
+
+    def test_hub_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = TestHub.answer(monkeypatch, ("B-X", "?"))
+        corpus = load_corpus(DataConfig(format="hub", name="o/n", scheme="BIO", unknown_tag="?"))
+        assert asked["unknown"] == "?"
+        assert corpus.manifest["train"]["unknown_tags"] == 1
+
+
 class TestReadSentences:
     @pytest.mark.parametrize(("text", "data"), FORMATS, ids=lambda case: getattr(case, "format", "text"))
     def test_a_stream_with_and_without_tags(self, text: str, data: DataConfig) -> None:
@@ -307,6 +379,16 @@ class TestReadSentences:
         for form, content in rows.items():
             data = DataConfig(format=form)  # type: ignore[arg-type]
             assert contents(read_sentences(io.BytesIO(content), data, tagged=False)) == [(("a", "b"), None)]
+
+    @pytest.mark.parametrize(("text", "data"), FORMATS, ids=lambda case: getattr(case, "format", "text"))
+    def test_what_may_be_unknown(self, text: str, data: DataConfig) -> None:
+        """Gold is to be known unless the caller says otherwise."""
+        data = describe(data, scheme="BIO", unknown_tag="_")
+        text = text.replace("I-PER", "_")
+        found = contents(read_sentences(io.BytesIO(text.encode()), data, known_only=False))
+        assert found == [(tokens, tuple(tag.replace("I-PER", "_") for tag in tags)) for tokens, tags in SENTENCES]
+        with pytest.raises(DataError, match=r"^<stdin>:\d+: the tag is unknown \('_'\), but gold must be known"):
+            list(read_sentences(io.BytesIO(text.encode()), data))
 
     def test_upos_is_the_default_of_conllu(self) -> None:
         first, *_ = read_sentences(io.BytesIO(as_conllu().encode()), DataConfig(format="conllu"))

@@ -111,6 +111,9 @@ def fill(hub: FakeHub) -> None:
     swapped = table(TOKENS, [[other.index(tag) for tag in tags] for tags in TAGS], names=other)
     hub.commit("marl/swapped", {"train.parquet": labelled, "test.parquet": swapped})
     hub.commit("marl/shards", {"train-00000.parquet": labelled, "train-00001.parquet": swapped})
+    unknown = [[tag.replace("I-PLACE", "_") for tag in tags] for tags in TAGS]
+    hub.commit("marl/unknown", {"train.parquet": table(TOKENS, unknown)})
+    hub.commit("marl/unknown-named", {"train.parquet": table(TOKENS, IDS, names=["O", "B-PLACE", "_"])})
     hub.commit("marl/script", {"script.py": b"raise SystemExit"})
     hub.commit("marl/script", {"default/train/0000.parquet": labelled}, revision="refs/convert/parquet")
     hub.commit("marl/minus", {"train.parquet": table(TOKENS, [[0, 0, 1, 2], [0, -1], [1, 0]], names=NAMES)})
@@ -157,6 +160,9 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "scheme": {"name": "marl/strings", "scheme": "IO"},
     "text": {"name": "marl/text"},
     "damaged": {"name": "marl/damaged"},
+    "unknown": {"name": "marl/unknown", "unknown": "_"},
+    "unknown label": {"name": "marl/unknown-named", "unknown": "_", "streaming": True},
+    "unknown in dev": {"name": "marl/unknown", "unknown": "_", "splits": {"dev": "train"}},
     "no repository": {"name": "marl/nowhere"},
     "bad name": {"name": "marl/no/where"},
     "no revision": {"name": "marl/script", "revision": "v9"},
@@ -222,6 +228,12 @@ def test_tags_can_be_left_out(answers: dict[str, Any]) -> None:
     assert answers["untagged"]["splits"] == {"train": rows(None, where="marl/strings/train")}
 
 
+@pytest.mark.parametrize(("key", "name"), [("unknown", "unknown"), ("unknown label", "unknown-named")])
+def test_tags_that_nobody_knows(answers: dict[str, Any], key: str, name: str) -> None:
+    tags = [[tag.replace("I-PLACE", "_") for tag in row] for row in TAGS]
+    assert answers[key]["splits"] == {"train": rows(tags, where=f"marl/{name}/train")}
+
+
 @pytest.mark.parametrize("key", ["swapped", "swapped streaming"])
 def test_each_split_is_read_by_its_own_names(answers: dict[str, Any], key: str) -> None:
     assert answers[key]["splits"] == {where: rows(where=f"marl/swapped/{where}") for where in ("train", "test")}
@@ -245,6 +257,7 @@ def test_a_dataset_of_json_lines(answers: dict[str, Any], key: str) -> None:
         ("shards", "DataError", ["marl/shards/train", "train-00000.parquet", "train-00001.parquet"]),
         ("script", "ConfigError", ["data.revision", "marl/script", "refs/convert/parquet"]),
         ("minus", "DataError", ["marl/minus/train/row 1: tag -1 "]),
+        ("unknown in dev", "DataError", ["marl/unknown/train/row 0: the tag is unknown ('_'), but gold must be known"]),
         ("minus streaming", "DataError", ["marl/minus/train/row 1: tag -1 "]),
         ("beyond", "DataError", ["marl/beyond/train/row 2: tag 7 has no name"]),
         ("short", "DataError", ["marl/short/train/row 1: 2 tokens but 1 tags"]),

@@ -9,6 +9,7 @@ import pytest
 
 from tagger.data.columns import read_conll
 from tagger.data.conllu import read_conllu
+from tagger.data.lines import TagChecker
 from tagger.data.rows import read_jsonl
 from tagger.data.vectors import read_vectors
 from tagger.errors import DataError
@@ -20,6 +21,25 @@ SENTENCES = [
     pytest.param(read_conllu, CONLLU, id="conllu"),
     pytest.param(read_jsonl, '{"tokens": ["a"], "tags": ["X"]}\n', id="jsonl"),
 ]
+
+
+class TestTagChecker:
+    @pytest.mark.parametrize("scheme", ["plain", "BIO"])
+    def test_an_unknown_tag_is_none_of_the_scheme(self, scheme: str) -> None:
+        checker = TagChecker(scheme=scheme, unknown="")
+        for _ in range(2):
+            checker.check("", "f:1")
+        assert TagChecker(scheme=scheme).unknown is None
+        with pytest.raises(DataError, match=r"^f:2: empty tag$"):
+            TagChecker(scheme=scheme).check("", "f:2")
+
+    @pytest.mark.parametrize("tag", ["_", "O"])
+    def test_where_it_must_be_known(self, tag: str) -> None:
+        checker = TagChecker(scheme="BIO", unknown=tag, known_only=True)
+        checker.check("B-X", "f:1")
+        for _ in range(2):
+            with pytest.raises(DataError, match=rf"^f:1: the tag is unknown \('{tag}'\), but gold must be known here"):
+                checker.check(tag, "f:1")
 
 
 def list_vectors(path: Path) -> list[object]:

@@ -21,8 +21,9 @@ from tagger.config import Config
 from tagger.data.conllu import read_conllu
 from tagger.errors import ConfigError
 from tagger.evaluation.report import Report
+from tagger.inference.device import pick_device
 from tagger.inference.model_folder import load_model
-from tagger.inference.predictor import WINDOW, Predictor, load, pick_device, predictor_of
+from tagger.inference.predictor import WINDOW, Predictor, load, predictor_of
 from tagger.schemes import illegal_transitions, tags_of_types, tags_to_spans
 from tagger.sentence import Prediction
 from tagger.training.run import train
@@ -262,12 +263,14 @@ class TestSpans:
             assert illegal_transitions(prediction.tags, "BIO") == []
             assert [span.key for span in prediction.spans] == [s.key for s in tags_to_spans(prediction.tags, "BIO")]
 
-    def test_confidence_is_the_product_over_the_tokens(self, ner_predictor: Predictor) -> None:
+    def test_confidence_is_no_more_than_that_of_its_tokens(self, ner_predictor: Predictor) -> None:
+        """A span stands there only if each token has its tag; `test_probabilities` checks the very numbers."""
         spans = 0
         for prediction in ner_predictor.predict(DEV):
             for span in prediction.spans:
                 spans += span.end - span.start > 1
-                assert span.confidence == pytest.approx(math.prod(prediction.confidence[span.start : span.end]))
+                assert span.confidence is not None
+                assert 0 < span.confidence <= min(prediction.confidence[span.start : span.end]) + 1e-5
         assert spans
 
     def test_plain_tags_spell_none(self, pos_predictor: Predictor) -> None:

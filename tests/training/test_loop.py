@@ -10,7 +10,15 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from tagger.config import AffixesConfig, CharactersConfig, FeaturesConfig, ModelConfig, TrainingConfig, WordsConfig
+from tagger.config import (
+    AffixesConfig,
+    CharactersConfig,
+    Config,
+    FeaturesConfig,
+    ModelConfig,
+    TrainingConfig,
+    WordsConfig,
+)
 from tagger.data.batches import Batch, LazyBatches, bucket
 from tagger.data.vocab import FormTable, Vocabulary
 from tagger.errors import ConfigError
@@ -46,7 +54,7 @@ def accelerator() -> Iterator[Accelerator]:
 def make_network(head: str = "softmax", *, dropout: float = 0.0) -> SequenceTagger:
     torch.manual_seed(3)
     model = ModelConfig(hidden_dim=5, head=head, input_dropout=dropout, output_dropout=dropout)  # type: ignore[arg-type]
-    return build_network(FEATURES, model, sizes_of(VOCABULARY))
+    return build_network(FEATURES, model, sizes_of(VOCABULARY, Config()))
 
 
 def make_batches(groups: list[list[int]]) -> LazyBatches:
