@@ -25,15 +25,19 @@ SIZES = [(32, 50, 9), (32, 50, 17), (32, 50, 50), (128, 128, 17)]
 
 
 def measure(candidates: list[Callable[[], object]], *, repeats: int, device: torch.device) -> list[float]:
-    """Median milliseconds of each candidate; they take turns, so that all see the same machine."""
+    """Median milliseconds of each candidate.
+
+    They take turns, so that all see the same machine; in its turn a candidate runs once unmeasured, then five times.
+    """
     seconds: list[list[float]] = [[] for _ in candidates]
-    for turn in range(repeats + 2):
+    for _ in range(repeats):
         for candidate, times in zip(candidates, seconds, strict=True):
-            synchronise(device)
-            start = time.perf_counter()
             candidate()
-            synchronise(device)
-            if turn >= 2:  # the first two turns warm up
+            for _ in range(5):
+                synchronise(device)
+                start = time.perf_counter()
+                candidate()
+                synchronise(device)
                 times.append(time.perf_counter() - start)
     return [1000 * statistics.median(times) for times in seconds]
 
@@ -93,7 +97,6 @@ def print_share(*, repeats: int, device: torch.device) -> None:
         affixes=torch.randint(1, 20_000, (num_forms, sizes.num_affixes), device=device),
         lengths=mask.sum(dim=1),
         tags=torch.randint(num_tags, (num_sentences, num_steps), device=device),
-        order=torch.arange(num_sentences, device=device),
     )
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     tags = batch.tags if batch.tags is not None else torch.empty(0)

@@ -113,8 +113,8 @@ class LinearChainCRF(nn.Module):
         if allowed is not None:
             emissions = emissions.masked_fill(~allowed, FORBIDDEN)
         if self._use_torchcrf:
-            return reference.best_path(emissions, mask, self._potentials())
-        return best_path(emissions, lengths, self._potentials())
+            return reference.best_path(emissions, mask, self._potentials().to(emissions.dtype))
+        return best_path(emissions, lengths, self._potentials().to(emissions.dtype))
 
     def n_best(self, emissions: Tensor, mask: Tensor, *, n: int) -> tuple[Tensor, Tensor]:
         """The n likeliest tag sequences of each sentence, and how likely each is.
@@ -169,16 +169,17 @@ class LinearChainCRF(nn.Module):
         """
         if self.table is None:
             raise ValueError("tags without a scheme spell no spans")
-        lattice = self.sum_paths(emissions, mask, allowed=allowed)
+        lattice = self.sum_paths(emissions.double(), mask, allowed=allowed)
         return span_probabilities(lattice, spans, table=self.table)
 
     def _potentials(self, *, constrained: bool = True) -> Potentials:
         if not constrained or self.table is None:
             return Potentials(start=self.start_transitions, transitions=self.transitions, end=self.end_transitions)
+        # in float64: beside a penalty of 1e4, float32 would keep three decimals of a weight
         return Potentials(
-            start=self.start_transitions + self.illegal_start,
-            transitions=self.transitions + self.illegal_transitions,
-            end=self.end_transitions + self.illegal_end,
+            start=self.start_transitions.double() + self.illegal_start,
+            transitions=self.transitions.double() + self.illegal_transitions,
+            end=self.end_transitions.double() + self.illegal_end,
         )
 
 
@@ -202,13 +203,13 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         allowed: Tensor | None,
     ) -> Tensor:
         potentials = Potentials(start=start, transitions=transitions, end=end)
-        ctx.all_paths = sum_paths(emissions, lengths, potentials)
-        ctx.gold = (
-            _GoldPath(emissions, tags, lengths, potentials)
-            if allowed is None
-            else sum_paths(emissions, lengths, potentials, allowed=allowed)
-        )
-        ctx.lengths, ctx.dtype = lengths, emissions.dtype
+        ctx.lengths, ctx.dtypes = lengths, [part.dtype for part in (emissions, start, transitions, end)]
+        if allowed is None:
+            ctx.all_paths = sum_paths(emissions, lengths, potentials)
+            ctx.gold = _GoldPath(emissions, tags, lengths, potentials)
+        else:  # in float64: two sums over nearly the same paths are about to be subtracted
+            ctx.all_paths = sum_paths(emissions.double(), lengths, potentials)
+            ctx.gold = sum_paths(emissions.double(), lengths, potentials, allowed=allowed)
         loss: Tensor = (ctx.all_paths.log_partition - ctx.gold.log_partition).sum()  # () nats, float64
         return loss.to(emissions.dtype)
 
@@ -217,11 +218,12 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         # `once_differentiable` would let loss + penalty(gradient) through, and take the penalty for a constant
         if torch.is_grad_enabled():
             raise RuntimeError("the CRF's loss can be differentiated only once, so not with create_graph=True")
-        posteriors = ctx.all_paths.posteriors() - ctx.gold.posteriors()  # (B, T, K), float64
+        posteriors = ctx.all_paths.posteriors() - ctx.gold.posteriors()  # (B, T, K)
         counts = ctx.all_paths.transition_counts() - ctx.gold.transition_counts()  # (K, K)
         last = (ctx.lengths - 1).view(-1, 1, 1).expand(-1, 1, posteriors.size(2))
         parts = (posteriors, posteriors[:, 0].sum(dim=0), counts, posteriors.gather(1, last).sum(dim=(0, 1)))
-        return *((gradient * part).to(ctx.dtype) for part in parts), None, None, None
+        gradients = ((gradient * part).to(dtype) for part, dtype in zip(parts, ctx.dtypes, strict=True))
+        return *gradients, None, None, None
 
 
 class _GoldPath:
@@ -230,6 +232,7 @@ class _GoldPath:
     def __init__(self, emissions: Tensor, tags: Tensor, lengths: Tensor, potentials: Potentials) -> None:
         num_steps = emissions.size(1)
         self._tags, self._num_tags = tags, emissions.size(2)
+        self._dtype = emissions.dtype
         self._in_sentence = torch.arange(num_steps, device=lengths.device) < lengths.unsqueeze(1)  # (B, T)
         scores = emissions.gather(2, tags.unsqueeze(2)).squeeze(2).double()  # (B, T)
         scores[:, 1:] += potentials.transitions.double()[tags[:, :-1], tags[:, 1:]]
@@ -239,14 +242,14 @@ class _GoldPath:
 
     def posteriors(self) -> Tensor:
         """(B, T, K): 1 at gold."""
-        ones = self._in_sentence.double().unsqueeze(2)
+        ones = self._in_sentence.to(self._dtype).unsqueeze(2)
         zeros = ones.new_zeros(*self._tags.shape, self._num_tags)
         return zeros.scatter_(2, self._tags.unsqueeze(2), ones)
 
     def transition_counts(self) -> Tensor:
         """(K, K): how often gold has tag j after tag i."""
         pairs = self._tags[:, :-1] * self._num_tags + self._tags[:, 1:]
-        inside = self._in_sentence[:, 1:].flatten().double()
+        inside = self._in_sentence[:, 1:].flatten().to(self._dtype)
         counts = inside.new_zeros(self._num_tags**2).index_add_(0, pairs.flatten(), inside)
         return counts.view(self._num_tags, self._num_tags)
 

@@ -60,7 +60,7 @@ class SoftmaxHead(nn.Module):
         nothing = emissions.new_zeros(emissions.size(2))
         chain = Potentials(start=nothing, transitions=nothing.expand(len(nothing), -1), end=nothing)
         return span_probabilities(
-            sum_paths(emissions, mask.sum(dim=1), chain, allowed=allowed), spans, table=self._table
+            sum_paths(emissions.double(), mask.sum(dim=1), chain, allowed=allowed), spans, table=self._table
         )
 
 

@@ -7,15 +7,16 @@ Letters: B sentences, T tokens of the longest, K tags. With `x_t(j) = exp(emissi
     beta_(n-1)(i) = exp(end[i])                  beta_t(i) = sum_j E(i, j) x_(t+1)(j) beta_(t+1)(j)
 
 and `Z = sum_j alpha_(n-1)(j) exp(end[j])` for a sentence of n tokens. `ScaledLattice` computes both as matrix products
-over numbers that are rescaled to sum to 1 at every token (Rabiner, section V.A), in float64 and in one loop: read from
-its last token backwards, a sentence's `gamma_t = x_t beta_t` obeys the very recursion of alpha with E transposed.
+over numbers that are rescaled to sum to 1 at every token (Rabiner, section V.A), in one loop: read from its last token
+backwards, a sentence's `gamma_t = x_t beta_t` obeys the very recursion of alpha with E transposed.
 
-A number that is some 700 nats behind the others of its token is lost: exp of it is 0. That matters only if the paths
-that go through it catch up later, as when all others turn out to need a forbidden transition. So the two directions err
-on different sides. Forwards, what is lost counts as nothing: Z comes out too small, if anything. Backwards, every gamma
-is at least FLOOR, more than can be lost: Z comes out too large. At every token `sum_j alpha_t(j) beta_t(j)`, from which
-the posteriors follow, lies between the two (it can only fall from one token to the next). Where the two agree nothing
-that matters was lost; where they do not, `sum_paths` does the sums again on logarithms.
+A number that is too far behind the others of its token (some 80 nats in float32, 700 in float64) is lost: exp of it is
+0. That matters only if the paths that go through it catch up later, as when all others turn out to need a forbidden
+transition. So the two directions err on different sides. Forwards, what is lost counts as nothing: Z comes out too
+small, if anything. Backwards, every gamma is at least a floor, more than can be lost: Z comes out too large. At every
+token `sum_j alpha_t(j) beta_t(j)`, from which the posteriors follow, lies between the two (it can only fall from one
+token to the next). Where the two agree nothing that matters was lost; where they do not, `sum_paths` does the sums
+again in float64, and if need be on logarithms.
 """
 
 import math
@@ -26,7 +27,12 @@ from torch import Tensor
 
 from tagger.model.features import reversal
 
-FLOOR = 1e-300  # beside sums of 1: above all that float64 loses (below 1e-307), and below all that counts
+# Beside sums of 1: above all that is lost (below 1e-37, 1e-307), and below all that counts.
+_FLOOR = {torch.float32: 1e-30, torch.float64: 1e-300}
+# By how much Z may differ between the two directions, per token or nat: some 30 times the rounding that is seen.
+_ROUNDING = {torch.float32: 2e-6, torch.float64: 1e-14}
+
+_PIECE = 1024  # tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +49,17 @@ class Potentials:
     transitions: Tensor
     end: Tensor
 
+    def to(self, dtype: torch.dtype) -> "Potentials":
+        """The same in another type."""
+        return Potentials(start=self.start.to(dtype), transitions=self.transitions.to(dtype), end=self.end.to(dtype))
+
 
 class ScaledLattice:
     """Forward and backward sums, rescaled at every token; exact where `is_exact` says so.
 
     Args:
-        emissions: (B, T, K) float64 scores, -inf for a tag that is not to be summed over; padding holds zeros.
+        emissions: (B, T, K) float32 or float64 scores, -inf for a tag that is not to be summed over; padding holds
+            zeros. The sums are of their type.
         lengths: (B,) tokens of each sentence, each >= 1.
         potentials: float64.
 
@@ -56,49 +67,59 @@ class ScaledLattice:
         emissions: as given.
         lengths: as given.
         potentials: as given.
-        log_partition: (B,) log Z; less where something was lost.
+        log_partition: (B,) float64 log Z; less where something was lost.
     """
 
     def __init__(self, emissions: Tensor, lengths: Tensor, potentials: Potentials) -> None:
-        num_steps = emissions.size(1)
+        (num_sentences, num_steps, num_tags), dtype = emissions.shape, emissions.dtype
         self.emissions, self.lengths, self.potentials = emissions, lengths, potentials
-        self._backwards = reversal(lengths, num_steps).t().unsqueeze(2)  # (T, B, 1)
         # the highest score of each kind is taken out, so that no factor exceeds 1, and added to the logarithms again
         highest = emissions.amax(dim=2, keepdim=True)  # (B, T, 1)
         x = torch.exp(emissions - highest)
-        x = x.transpose(0, 1)  # (T, B, K): time first, so that each step's numbers lie together
-        self._highest_start, start = _exp(potentials.start)  # (), (K,)
-        self._highest_transition, self._exp_transitions = _exp(potentials.transitions)  # (), (K, K)
-        self._highest_end, end = _exp(potentials.end)  # (), (K,)
-        both = torch.stack([x, self._reverse(x)], dim=1)  # (T, 2, B, K): forwards, and each sentence backwards
+        self._highest_start, start = _exp(potentials.start, dtype)  # (), (K,)
+        self._highest_transition, self._exp_transitions = _exp(potentials.transitions, dtype)  # (), (K, K)
+        self._highest_end, end = _exp(potentials.end, dtype)  # (), (K,)
         first = torch.stack([start, end]).unsqueeze(1)  # (2, 1, K)
         steps = torch.stack([self._exp_transitions, self._exp_transitions.t()])  # (2, K, K)
         floor = x.new_zeros(2, 1, 1)
-        floor[1] = FLOOR
-        before, state, scale = _run(both, first, steps, floor=floor)
+        floor[1] = _FLOOR[dtype]
+        # Two chains, one forwards and one from each sentence's end backwards, time first, so that the numbers of a step
+        # lie together. Rows of K numbers are moved whole, by their place in (B * T) and in (T * 2 * B).
+        sentences = torch.arange(num_sentences, device=lengths.device)
+        times = torch.arange(num_steps, device=lengths.device).unsqueeze(1)  # (T, 1)
+        backwards = reversal(lengths, num_steps).t()  # (T, B)
+        both = torch.stack([times.expand_as(backwards), backwards], dim=1) + sentences * num_steps  # (T, 2, B)
+        chains = x.flatten(0, 1).index_select(0, both.flatten()).view(*both.shape, num_tags)
+        before, state, scale = _run(chains, first, steps, floor=floor)
+        home = ((2 * backwards + 1) * num_sentences + sentences).flatten()  # where token t of the second chain stands
         # alpha[t], gamma[t]: (B, K) sums up to token t, and from token t on, rescaled;
         # before[t], after[t]: the same without token t's own emission
         self._alpha, self._before = state[:, 0], before[:, 0]
-        self._gamma, self._after = self._reverse(state[:, 1]), self._reverse(before[:, 1])
-        in_sentence = torch.arange(num_steps, device=lengths.device).unsqueeze(1) < lengths  # (T, B)
-        self._in_sentence = in_sentence
-        self._log_scale = torch.where(in_sentence, scale[:, 0, :, 0].log(), 0.0)  # (T, B)
-        self._log_scale_back = torch.where(in_sentence, self._reverse(scale[:, 1]).squeeze(2).log(), 0.0)
-        self._highest = torch.where(in_sentence, highest.squeeze(2).t(), 0.0)  # (T, B)
-        last = (lengths - 1).view(1, -1, 1).expand(1, -1, x.size(2))
+        self._gamma = state.flatten(0, 2).index_select(0, home).view_as(self._alpha)
+        self._after = before.flatten(0, 2).index_select(0, home).view_as(self._alpha)
+        self._in_sentence = times < lengths  # (T, B)
+        # logarithms are added up in float64: over a long sentence they grow large beside what each token adds
+        logs = scale.double().log()  # (T, 2, B, 1)
+        self._log_scale = torch.where(self._in_sentence, logs[:, 0, :, 0], 0.0)  # (T, B)
+        self._log_scale_back = torch.where(
+            self._in_sentence, logs.flatten().index_select(0, home).view_as(backwards), 0.0
+        )
+        self._highest = torch.where(self._in_sentence, highest.squeeze(2).t().double(), 0.0)  # (T, B)
+        last = (lengths - 1).view(1, -1, 1).expand(1, -1, num_tags)
         ends = (self._alpha.gather(0, last)[0] * end).sum(dim=1)  # (B,)
-        begins = (self._gamma[0] * start + FLOOR).sum(dim=1)
+        begins = (self._gamma[0] * start + _FLOOR[dtype]).sum(dim=1)
         # log Z less the highest scores: too small if anything, and too large if anything
-        self._lower = ends.log() + self._log_scale.sum(dim=0)  # (B,)
-        self._upper = begins.log() + self._log_scale_back.sum(dim=0)
+        self._lower = ends.double().log() + self._log_scale.sum(dim=0)  # (B,)
+        self._upper = begins.double().log() + self._log_scale_back.sum(dim=0)
         highest_path = self._highest.sum(dim=0) + (lengths - 1) * self._highest_transition  # (B,)
         self.log_partition = self._lower + highest_path + self._highest_start + self._highest_end
 
     @property
     def is_exact(self) -> bool:
         """Whether nothing that matters was lost: but for rounding, Z is the same number from both ends."""
-        rounding = 1e-14 * (self.lengths + self._lower.abs())  # some 30 times what is seen; less than inf, or NaN
-        return bool(((self._upper - self._lower).abs() < rounding).all())
+        # of the logarithms only those of float64 round by their size
+        rounding = _ROUNDING[self.emissions.dtype] * self.lengths + _ROUNDING[torch.float64] * self._lower.abs()
+        return bool(((self._upper - self._lower).abs() < rounding).all())  # not so for inf or NaN
 
     def posteriors(self) -> Tensor:
         """(B, T, K): the probability of each tag at each token; zeros in padding."""
@@ -113,7 +134,10 @@ class ScaledLattice:
         factor = torch.where(self._in_sentence[1:].unsqueeze(2), total.reciprocal(), 0.0)
         # NaN stands in padding alone, after a last tag that nothing can follow
         alpha = (self._alpha[:-1] * factor).nan_to_num_(nan=0.0)  # (T-1, B, K)
-        return self._exp_transitions * (alpha.flatten(0, 1).t() @ gamma.flatten(0, 1))
+        # in pieces, added up in float64: over many tokens float32 would lose digits
+        pieces = zip(torch.split(alpha.flatten(0, 1), _PIECE), torch.split(gamma.flatten(0, 1), _PIECE), strict=True)
+        products = [one.t() @ other for one, other in pieces]  # (K, K) each
+        return self._exp_transitions * torch.stack(products).sum(dim=0, dtype=torch.float64)
 
     def logs(self) -> tuple[Tensor, Tensor]:
         """Alpha and beta as logarithms, (B, T, K) each, to the scale of `log_partition`."""
@@ -123,13 +147,9 @@ class ScaledLattice:
         ahead = self._log_scale_back + self._highest
         ahead = ahead.flip(0).cumsum(dim=0).flip(0) - ahead  # of the tokens after t alone
         ahead = ahead + (self.lengths - 1 - steps) * self._highest_transition
-        log_alpha = self._alpha.log() + (gained + self._highest_start).unsqueeze(2)
-        log_beta = self._after.log() + (ahead + self._highest_end).unsqueeze(2)
+        log_alpha = self._alpha.double().log() + (gained + self._highest_start).unsqueeze(2)
+        log_beta = self._after.double().log() + (ahead + self._highest_end).unsqueeze(2)
         return log_alpha.transpose(0, 1), log_beta.transpose(0, 1)
-
-    def _reverse(self, values: Tensor) -> Tensor:
-        """(T, B, *) with each sentence reversed within its own length."""
-        return values.gather(0, self._backwards.expand_as(values))
 
 
 class LogLattice:
@@ -181,30 +201,29 @@ def sum_paths(emissions: Tensor, lengths: Tensor, potentials: Potentials, *, all
     """Sums over all tag sequences; no gradient flows through it.
 
     Args:
-        emissions: (B, T, K) scores; whatever stands in padding has no effect.
+        emissions: (B, T, K) float32 or float64 scores; whatever stands in padding has no effect.
         lengths: (B,) tokens of each sentence, each >= 1.
         potentials: the chain's other scores.
         allowed: (B, T, K) bool, the tags to sum over, at least one at each token; None for all.
     """
     with torch.no_grad():
         padding = torch.arange(emissions.size(1), device=lengths.device) >= lengths.unsqueeze(1)
-        emissions = emissions.detach().double()
+        emissions = emissions.detach()
         if allowed is not None:
             emissions = emissions.masked_fill(~allowed, -math.inf)
         emissions = emissions.masked_fill(padding.unsqueeze(2), 0.0)
-        scores = Potentials(
-            start=potentials.start.detach().double(),
-            transitions=potentials.transitions.detach().double(),
-            end=potentials.end.detach().double(),
-        )
-        scaled = ScaledLattice(emissions, lengths, scores)
-        return scaled if scaled.is_exact else LogLattice(emissions, lengths, scores)
+        scores = potentials.to(torch.float64)
+        for dtype in dict.fromkeys((emissions.dtype, torch.float64)):
+            scaled = ScaledLattice(emissions.to(dtype), lengths, scores)
+            if scaled.is_exact:
+                return scaled
+        return LogLattice(emissions.double(), lengths, scores)
 
 
-def _exp(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """The highest of some scores, and exp of each as far as it falls short of that."""
+def _exp(scores: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The highest of some scores, and exp of each as far as it falls short of that, in another type."""
     highest = scores.max()
-    return highest, torch.exp(scores - highest)
+    return highest, torch.exp(scores - highest).to(dtype)
 
 
 def _run(x: Tensor, first: Tensor, steps: Tensor, *, floor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -214,7 +233,7 @@ def _run(x: Tensor, first: Tensor, steps: Tensor, *, floor: Tensor) -> tuple[Ten
         x: (T, N, B, K) factors of each token.
         first: (N, 1, K) factors of the first token, beside x.
         steps: (N, K, K) factors of the transitions.
-        floor: (N, 1, 1) added to every sum before it is rescaled.
+        floor: (N, 1, 1) added to every number.
 
     Returns:
         (T, N, B, K) each token's sums before its own factor; with it, rescaled to sum to 1; (T, N, B, 1) what they
@@ -225,10 +244,18 @@ def _run(x: Tensor, first: Tensor, steps: Tensor, *, floor: Tensor) -> tuple[Ten
     before[0] = first
     rows = zip(before.unbind(), state.unbind(), scale.unbind(), x.unbind(), strict=True)
     previous: Tensor | None = None
-    for reached, current, total, factor in rows:
+    for step, (reached, current, total, factor) in enumerate(rows):
         if previous is not None:
             torch.bmm(previous, steps, out=reached)
         torch.addcmul(floor, reached, factor, out=current)
-        torch.sum(current, dim=2, keepdim=True, out=total)
-        previous = current.div_(total)
+        if step % 2 == 0:  # in two steps sums do not shrink so far that float32 runs out
+            torch.sum(current, dim=2, keepdim=True, out=total)
+            current.div_(total)
+        previous = current
+    # what the loop skipped, for all tokens at once; the tokens after them were computed from sums not yet rescaled
+    total = torch.sum(state[1::2], dim=3, keepdim=True, out=scale[1::2])
+    state[1::2] /= total
+    following = total[: len(scale[2::2])]
+    before[2::2] /= following
+    scale[2::2] /= following
     return before, state, scale

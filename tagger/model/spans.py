@@ -34,7 +34,7 @@ def span_probabilities(lattice: Lattice, spans: Tensor, *, table: TagTable) -> T
     opening = scores.masked_fill(~opens, -math.inf)
     inside = scores.masked_fill(opens, -math.inf)
     closing = scores.masked_fill(~(opens | (labels == NO_LABEL)), -math.inf)
-    emissions, (alpha, beta) = lattice.emissions, lattice.logs()
+    emissions, (alpha, beta) = lattice.emissions.double(), lattice.logs()
 
     # mass[n, j]: log of the summed exp(score) of all paths up to this token of span n that have kept to it, in tag j
     before = alpha[row, (first - 1).clamp(min=0)]  # (N, K)

@@ -29,12 +29,13 @@ def best_path(emissions: Tensor, lengths: Tensor, potentials: Potentials) -> Ten
         # scores[t, b, j]: the best score of any sequence up to token t that ends in tag j
         scores = emissions.new_empty(num_steps, num_sentences, num_tags)
         torch.add(emissions[:, 0], potentials.start, out=scores[0])
-        rows, steps = scores.unbind(), emissions.transpose(0, 1).contiguous().unbind()
+        by_tag = scores.transpose(1, 2).unsqueeze(3).unbind()  # T of (K, B, 1)
         reached = emissions.new_empty(num_tags, num_sentences, num_tags)
         by_previous = potentials.transitions.unsqueeze(1)  # (K, 1, K)
-        for before, after, emission in zip(rows, rows[1:], steps[1:], strict=False):
+        steps = emissions.transpose(0, 1).contiguous().unbind()
+        for before, after, emission in zip(by_tag, scores[1:].unbind(), steps[1:], strict=False):
             # (previous tag, B, tag): so laid out, the maximum runs over whole rows of memory
-            torch.add(before.t().unsqueeze(2), by_previous, out=reached)
+            torch.add(before, by_previous, out=reached)
             torch.amax(reached, dim=0, out=after).add_(emission)
         last = (lengths - 1).unsqueeze(1)  # (B, 1)
         at_end = scores.gather(0, last.expand(1, -1, num_tags).contiguous())[0] + potentials.end
@@ -44,11 +45,13 @@ def best_path(emissions: Tensor, lengths: Tensor, potentials: Potentials) -> Ten
         settled = torch.full_like(at_end, FORBIDDEN).scatter_(1, final, -FORBIDDEN)  # (B, K)
         scores = torch.where((positions >= last).t().unsqueeze(2), settled, scores)
         into = potentials.transitions.t().contiguous()  # [j, i]
-        path = [final.squeeze(1)]
-        for score in reversed(scores.unbind()):
-            path.append((score + into.index_select(0, path[-1])).argmax(dim=1))  # (B,) where that tag came from
-        best = torch.stack(path[:0:-1], dim=1)  # (B, T)
-        return best.masked_fill(positions > last, 0)
+        best = lengths.new_empty(num_steps + 1, num_sentences)
+        best[num_steps] = final.squeeze(1)
+        rows, come_from = best.unbind(), torch.empty_like(at_end)
+        for score, tag, following in zip(reversed(scores.unbind()), rows[-2::-1], rows[:0:-1], strict=True):
+            torch.index_select(into, 0, following, out=come_from)
+            torch.argmax(come_from.add_(score), dim=1, out=tag)  # (B,) where the following tag came from
+        return best[:-1].t().masked_fill(positions > last, 0)
 
 
 def best_paths(emissions: Tensor, lengths: Tensor, potentials: Potentials, *, n: int) -> tuple[Tensor, Tensor]:

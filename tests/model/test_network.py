@@ -43,7 +43,6 @@ def only_row(batch: Batch, row: int) -> Batch:
         forms=batch.forms[row : row + 1, :length],
         lengths=batch.lengths[row : row + 1],
         tags=batch.tags[row : row + 1, :length],
-        order=batch.order[row : row + 1],
     )
 
 
