@@ -20,15 +20,15 @@ class DataConfig:
     Attributes:
         format: conll = columns, conllu = CoNLL-U, jsonl = one JSON object a line, hub = Hugging Face dataset.
         train: file to train on (not for hub).
-        dev: file to choose the best epoch on; none: no early stopping, the last epoch is kept.
-        test: file to report on; none: the report is on dev.
+        dev: file to choose the best epoch on; none: the last epoch is kept, and training.patience must stay 0.
+        test: file to report on; none: the report is on dev, without dev on train.
         tokens: where the tokens are. conll: column number (from 1; -1 is the last) or header name; jsonl, hub: key.
             Default: column 1, or the key `tokens`. conllu always takes FORM.
         tags: where the tags are. conll: column number or header name; conllu: UPOS, XPOS or a key of MISC; jsonl,
             hub: key. Default: the last column, UPOS, or the key `tags`.
         scheme: how tags spell spans; plain for tags such as parts of speech.
-        delimiter: conll: what separates columns: tab, space (any run of blanks and tabs) or auto (tab where the
-            line holds one, else blanks).
+        delimiter: conll: what separates columns: tab, space (any run of blanks and tabs) or auto (tab if the first
+            line that is read, header or token, holds one, else space; the whole file is read so).
         header: conll: the first line names the columns.
         comments: conll: prefix of lines to skip between sentences, such as "# "; none: every line is data.
         name: hub: the dataset's id, such as `owner/name`.
@@ -67,13 +67,13 @@ class WordsConfig:
     """Word embeddings.
 
     Attributes:
-        dim: width of a word's vector; 0 leaves words out (>= 0).
-        min_count: words seen fewer times in train are unknown (>= 1).
-        lowercase: look words up in lower case; characters and affixes still see the case.
+        dim: width of a word's vector; 0 leaves words out [0, 100000].
+        min_count: words seen fewer times in train are unknown [1, 10**9].
+        lowercase: look words up in lower case, those of `vectors` too; characters and affixes still see the case.
         vectors: text file of pretrained vectors (GloVe, fastText .vec, word2vec text); its width must be `dim`.
         freeze: keep the pretrained vectors as they are.
         singleton_dropout: probability that a word seen once in train becomes unknown, each time it is seen in
-            training [0, 1].
+            training [0, 1]. No effect with min_count > 1 and no vectors: such a word is always unknown there.
         word_dropout: probability that any word becomes unknown in training [0, 1).
     """
 
@@ -93,11 +93,11 @@ class CharactersConfig:
     Attributes:
         kind: cnn = convolution and maximum over the word (Ma & Hovy, 2016); lstm = last hidden state of an LSTM over
             the characters (Lample et al., 2016; the exercise of PyTorch's tutorial); none = leave out.
-        dim: width of a character's vector (>= 1).
-        hidden_dim: cnn: number of filters; lstm: hidden size of each direction (>= 1).
-        kernel_size: cnn: characters a filter sees (>= 1, odd). No effect on lstm, so leave it alone there.
+        dim: width of a character's vector [1, 100000].
+        hidden_dim: cnn: number of filters; lstm: hidden size of each direction [1, 100000].
+        kernel_size: cnn: characters a filter sees [1, 999], odd. No effect on lstm, so leave it alone there.
         bidirectional: lstm: read the word backwards as well. No effect on cnn.
-        max_length: characters of a word that are read; longer words lose their middle (>= 1).
+        max_length: characters of a word that are read; longer words lose their middle [1, 1000].
     """
 
     kind: Literal["cnn", "lstm", "none"] = "cnn"
@@ -113,10 +113,10 @@ class AffixesConfig:
     """Hashed embeddings of prefixes, suffixes and the word's shape (`Xxxx`, `dd:dd`).
 
     Attributes:
-        dim: width of each affix's vector; 0 leaves affixes out (>= 0).
-        num_buckets: rows of the shared hash table (>= 1).
-        prefixes: lengths of prefixes, in characters (each >= 1).
-        suffixes: lengths of suffixes, in characters (each >= 1).
+        dim: width of each affix's vector; 0 leaves affixes out [0, 100000].
+        num_buckets: rows of the shared hash table [1, 16777216].
+        prefixes: lengths of prefixes, in characters (each [1, 1000]).
+        suffixes: lengths of suffixes, in characters (each [1, 1000]).
         shape: also embed the word's shape.
     """
 
@@ -147,8 +147,8 @@ class ModelConfig:
     """The LSTM and the head; `num_layers ... proj_size` mean what they mean in `torch.nn.LSTM`.
 
     Attributes:
-        hidden_dim: `hidden_size` of each direction (>= 1).
-        num_layers: stacked LSTM layers (>= 1).
+        hidden_dim: `hidden_size` of each direction [1, 100000].
+        num_layers: stacked LSTM layers [1, 1000].
         bias: use bias weights.
         dropout: dropout between stacked layers, as in torch.nn.LSTM; needs num_layers > 1 [0, 1).
         bidirectional: read the sentence in both directions.
@@ -187,10 +187,10 @@ class TrainingConfig:
     """How the network is trained.
 
     Attributes:
-        num_epochs: passes over the training data at most (>= 1).
-        batch_size: sentences a batch; give this or batch_tokens (>= 1). Default: 32 when neither is given.
-        batch_tokens: tokens a batch at most, padding counted; a longer sentence is a batch of its own (>= 1).
-        accumulate: batches whose gradients make one step (>= 1).
+        num_epochs: passes over the training data at most [1, 10**9].
+        batch_size: sentences a batch; give this or batch_tokens [1, 10**9]. Default: 32 when neither is given.
+        batch_tokens: tokens a batch at most, padding counted; a longer sentence is a batch of its own [1, 10**9].
+        accumulate: batches whose gradients make one step [1, 10**9].
         optimizer: adamw (Loshchilov & Hutter, 2019) or sgd.
         learning_rate: the highest learning rate (> 0).
         weight_decay: adamw: decoupled; sgd: L2 (>= 0).
@@ -198,11 +198,11 @@ class TrainingConfig:
         schedule: what becomes of the learning rate after warm-up: constant, linear to 0, or cosine to 0.
         warmup: part of all steps in which the learning rate rises linearly from 0 [0, 1).
         clip_norm: largest norm of the gradient; 0 = no clipping (>= 0).
-        patience: epochs without a better dev score before training stops; 0 = never (>= 0).
-        seed: seeds weights, dropout and data order (>= 0).
+        patience: epochs without a better dev score before training stops; 0 = never [0, 10**9].
+        seed: seeds weights, dropout and data order [0, 2**63 - 1].
         device: auto = the GPU if there is one; else cpu, cuda or cuda:N.
         precision: of training: auto = bf16 where the hardware has it, fp32 elsewhere. Evaluation is fp32.
-        num_threads: CPU threads; 0 = torch's choice (>= 0).
+        num_threads: CPU threads; 0 = torch's choice [0, 4096].
         tensorboard: write TensorBoard logs to RUN/tensorboard (needs the extra `tensorboard`).
     """
 

@@ -4,6 +4,7 @@ Configs come from files, where a wrong type is noticed while reading, and from P
 """
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from types import NoneType, UnionType
@@ -14,36 +15,39 @@ from tagger.errors import ConfigError
 
 PATH_KEYS = ("data.train", "data.dev", "data.test", "data.labels", "features.words.vectors")
 
+# What no run can need, so that a slip of the finger is an error here and not out of memory later.
+_MAX_DIM = 100_000
+_MAX_COUNT = 10**9
 # key -> (lowest, highest) value allowed; a bound in `_OPEN_BELOW` or `_OPEN_ABOVE` is itself not allowed.
 _RANGES: dict[str, tuple[float, float]] = {
-    "features.words.dim": (0, math.inf),
-    "features.words.min_count": (1, math.inf),
+    "features.words.dim": (0, _MAX_DIM),
+    "features.words.min_count": (1, _MAX_COUNT),
     "features.words.singleton_dropout": (0, 1),
     "features.words.word_dropout": (0, 1),
-    "features.characters.dim": (1, math.inf),
-    "features.characters.hidden_dim": (1, math.inf),
-    "features.characters.kernel_size": (1, math.inf),
-    "features.characters.max_length": (1, math.inf),
-    "features.affixes.dim": (0, math.inf),
-    "features.affixes.num_buckets": (1, math.inf),
-    "features.affixes.prefixes": (1, math.inf),
-    "features.affixes.suffixes": (1, math.inf),
-    "model.hidden_dim": (1, math.inf),
-    "model.num_layers": (1, math.inf),
+    "features.characters.dim": (1, _MAX_DIM),
+    "features.characters.hidden_dim": (1, _MAX_DIM),
+    "features.characters.kernel_size": (1, 999),
+    "features.characters.max_length": (1, 1000),
+    "features.affixes.dim": (0, _MAX_DIM),
+    "features.affixes.num_buckets": (1, 2**24),
+    "features.affixes.prefixes": (1, 1000),
+    "features.affixes.suffixes": (1, 1000),
+    "model.hidden_dim": (1, _MAX_DIM),
+    "model.num_layers": (1, 1000),
     "model.dropout": (0, 1),
     "model.proj_size": (0, math.inf),
     "model.input_dropout": (0, 1),
     "model.output_dropout": (0, 1),
-    "training.num_epochs": (1, math.inf),
-    "training.batch_size": (1, math.inf),
-    "training.batch_tokens": (1, math.inf),
-    "training.accumulate": (1, math.inf),
+    "training.num_epochs": (1, _MAX_COUNT),
+    "training.batch_size": (1, _MAX_COUNT),
+    "training.batch_tokens": (1, _MAX_COUNT),
+    "training.accumulate": (1, _MAX_COUNT),
     "training.learning_rate": (0, math.inf),
     "training.weight_decay": (0, math.inf),
     "training.momentum": (0, 1),
     "training.warmup": (0, 1),
     "training.clip_norm": (0, math.inf),
-    "training.patience": (0, math.inf),
+    "training.patience": (0, _MAX_COUNT),
     "training.seed": (0, 2**63 - 1),
     "training.num_threads": (0, 4096),
 }
@@ -163,11 +167,12 @@ def _check_range(key: str, value: Any, bounds: tuple[float, float], *, where: st
             continue
         below = number <= low if key in _OPEN_BELOW else number < low
         above = number >= high if key in _OPEN_ABOVE else number > high
-        if below or above or not math.isfinite(number):
+        is_finite = -sys.float_info.max <= number <= sys.float_info.max  # a whole number may be too large for a float
+        if below or above or not is_finite:
             allowed = f"{'>' if key in _OPEN_BELOW else '>='} {low}"
             if high < math.inf:
                 allowed += f" and {'<' if key in _OPEN_ABOVE else '<='} {high}"
-            kind = "number" if math.isfinite(number) else "finite number"
+            kind = "number" if is_finite else "finite number"
             raise ConfigError(f"{where}: {key}: expected a {kind} {allowed}, got {number}")
 
 
@@ -250,6 +255,8 @@ def _without_effect(config: Config) -> Iterator[tuple[str, str]]:
         yield from ((f"features.words.{key}", "with dim: 0") for key in keys)
     if not words.vectors:
         yield "features.words.freeze", "without vectors"
+        if words.min_count > 1:  # then a word seen once is unknown anyway
+            yield "features.words.singleton_dropout", f"with min_count: {words.min_count} and no vectors"
     if characters.kind == "none":
         keys = ("dim", "hidden_dim", "kernel_size", "bidirectional", "max_length")
         yield from ((f"features.characters.{key}", "with kind: none") for key in keys)

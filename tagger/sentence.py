@@ -5,17 +5,24 @@ of the very string the user gave.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
     """A sequence of tokens, with one gold tag per token where the data has them.
 
+    Any sequence will do for tokens, tags and offsets; what is kept are tuples.
+
     Attributes:
         tokens: the tokens, as the data spells them.
         tags: one tag per token in the data's own scheme, or None where the data has no tags.
         source: where it comes from, for error messages: `path:line` or `dataset/split/row`; None if unknown.
         offsets: for each token its `(start, end)` characters in the raw text, or None if it never was raw text.
+
+    Raises:
+        TypeError: a string where a sequence of strings belongs.
+        ValueError: not as many tags or offsets as tokens.
     """
 
     tokens: tuple[str, ...]
@@ -24,6 +31,12 @@ class Sentence:
     offsets: tuple[tuple[int, int], ...] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("tokens", "tags", "offsets"):
+            value: Any = getattr(self, name)
+            if isinstance(value, str):
+                raise TypeError(f"{name} are a sequence of strings, not one string: {value!r}")
+            if value is not None and type(value) is not tuple:
+                object.__setattr__(self, name, tuple(value))
         if self.tags is not None and len(self.tags) != len(self.tokens):
             raise ValueError(f"{len(self.tokens)} tokens but {len(self.tags)} tags")
         if self.offsets is not None and len(self.offsets) != len(self.tokens):
@@ -71,6 +84,8 @@ class Prediction:
         offsets: for each token its `(start, end)` characters in the string given to `predict_text`, else None.
         sentence_starts: index of the first token of each sentence that the text was split into; `(0,)` for a
             sentence given as tokens, `()` where there are no tokens.
+        num_illegal: transitions between the network's own tags that its encoding forbids, before they were respelled
+            in the scheme of the training data.
     """
 
     tokens: tuple[str, ...]
@@ -79,6 +94,7 @@ class Prediction:
     confidence: tuple[float, ...]
     offsets: tuple[tuple[int, int], ...] | None = None
     sentence_starts: tuple[int, ...] = ()
+    num_illegal: int = 0
 
     def __len__(self) -> int:
         return len(self.tokens)

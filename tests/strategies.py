@@ -115,7 +115,6 @@ def random_batch(
         affixes=affixes,
         lengths=sizes,
         tags=torch.randint(num_tags, mask.shape) * mask,
-        order=torch.arange(len(lengths)),
     )
 
 

@@ -1,9 +1,13 @@
 """What several verbs share."""
 
+import argparse
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from tagger.errors import ConfigError, OutputError
@@ -14,6 +18,30 @@ if TYPE_CHECKING:
 _MAX_THREADS = 4096
 
 
+def given(word: str) -> str:
+    """A word of the command line, as it is; an empty one is refused."""
+    if not word:
+        raise argparse.ArgumentTypeError("expected a path, got nothing (a shell variable that is not set?)")
+    return word
+
+
+def given_path(word: str) -> Path:
+    """A path of the command line; an empty one, which would mean the working folder, is refused."""
+    return Path(given(word))
+
+
+def add_hardware_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --device and --threads."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="CPU threads; default: torch's choice; on a machine that others use too, 1 is often fastest",
+    )
+
+
 def set_threads(count: int) -> None:
     """Sets torch's CPU threads; 0 leaves torch's choice."""
     if not 0 <= count <= _MAX_THREADS:
@@ -22,6 +50,29 @@ def set_threads(count: int) -> None:
 
     if count:
         torch.set_num_threads(count)
+
+
+def describe_data(trained: "DataConfig", *, source_format: str, tokens: str | None) -> "DataConfig":
+    """How data are to be read: as the training data were if the format is theirs, else by the format's defaults.
+
+    Args:
+        trained: the data section that the model was trained by.
+        source_format: conll, conllu or jsonl.
+        tokens: what `--tokens` says, which wins; None: nothing.
+
+    Raises:
+        ConfigError: `--tokens` does not suit the format.
+    """
+    from tagger.config import DataConfig
+
+    data = trained
+    if source_format != trained.format:
+        data = DataConfig(format=source_format, scheme=trained.scheme, unknown_tag=trained.unknown_tag)  # type: ignore[arg-type]
+    if tokens is None:
+        return data
+    if data.format == "conllu":
+        raise ConfigError("--tokens: has no effect on conllu data; leave it out")
+    return replace(data, tokens=column_or_key(tokens, option="--tokens", data=data))
 
 
 def column_or_key(where: str, *, option: str, data: "DataConfig") -> int | str:
@@ -82,6 +133,16 @@ def writing(name: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raises an OutputError if a folder is not there and cannot be made, or cannot be written to."""
+    with writing(str(folder)):
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.is_symlink() or path.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def abandon_standard_output() -> None:

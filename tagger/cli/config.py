@@ -2,6 +2,8 @@
 
 import argparse
 
+from tagger.cli.common import given, print_text
+
 SUMMARY = "check a config and print it with every default filled in"
 DESCRIPTION = """\
 Checks a config and prints it as YAML with every default filled in and every path absolute:
@@ -14,12 +16,11 @@ Any setting can be given as --section.key VALUE; `tagger train --help` lists the
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
-    parser.add_argument("config", metavar="CONFIG", help="a YAML file")
+    parser.add_argument("config", metavar="CONFIG", type=given, help="a YAML file")
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the verb."""
-    from tagger.cli.common import print_text
     from tagger.config_file import dump_config, load_config
 
     print_text(dump_config(load_config(options.config, options.settings)))

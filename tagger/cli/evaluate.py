@@ -6,6 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tagger.cli.common import (
+    add_hardware_options,
+    check_folder,
+    column_or_key,
+    describe_data,
+    given,
+    given_path,
+    print_text,
+    set_threads,
+)
 from tagger.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -24,12 +34,12 @@ The data are read as the model's training data were; --from, --tokens and --tags
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a run folder or a model folder")
-    parser.add_argument("data", metavar="DATA", nargs="+", type=Path, help="files with gold tags")
+    parser.add_argument("model", metavar="MODEL", type=given, help="a run folder or a model folder")
+    parser.add_argument("data", metavar="DATA", nargs="+", type=given_path, help="files with gold tags")
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        type=Path,
+        type=given_path,
         help="write report.json and report.md there; with several files, into FOLDER/NAME for each",
     )
     parser.add_argument(
@@ -38,14 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", metavar="WHERE", help="column or key of the tokens; default: as in training")
     parser.add_argument("--tags", metavar="WHERE", help="column or key of the tags; default: as in training")
     parser.add_argument("--scheme", help="how DATA spells spans; default: as in training")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads; default: torch's choice")
+    add_hardware_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the verb."""
-    from tagger.cli.common import print_text, set_threads
-
     set_threads(options.threads)
     from tagger.evaluation.render import render_text
     from tagger.inference.device import pick_device
@@ -55,43 +62,39 @@ def run(options: argparse.Namespace) -> None:
     from tagger.training.run_folder import write_report
 
     names = [path.stem for path in options.data]
+    folders = [options.out if len(names) == 1 else options.out / name for name in names] if options.out else []
     if options.out and len(set(names)) < len(names):
         raise ConfigError("--out: two files have the same name, so their reports would overwrite each other")
+    for folder in folders:
+        check_folder(folder)  # said before the work, not after
     saved = load_model(Path(options.model))
     data = _describe(saved.config.data, options)
     predictor = predictor_of(saved, device=pick_device(options.device, key="--device"))
-    for path, name in zip(options.data, names, strict=True):
+    for number, (path, name) in enumerate(zip(options.data, names, strict=True)):
         sentences = _read(path, data, scheme=predictor.scheme)
         report = evaluate(predictor, sentences, title=str(options.model), split=name)
         print_text(render_text(report) + ("" if path is options.data[-1] else "\n"))
-        if options.out:
-            folder = options.out if len(names) == 1 else options.out / name
-            write_report(report, folder)
-            print(f"The report is in {folder}", file=sys.stderr)
+        if folders:
+            write_report(report, folders[number])
+            print(f"The report is in {folders[number]}", file=sys.stderr)
 
 
 def _describe(trained: "DataConfig", options: argparse.Namespace) -> "DataConfig":
     """How DATA is to be read: as the training data were, but for what the options say."""
     from typing import get_args
 
-    from tagger.cli.common import column_or_key
-    from tagger.config import DataConfig, SchemeName
+    from tagger.config import SchemeName
 
-    data = trained
-    if options.source_format and options.source_format != trained.format:
-        data = DataConfig(format=options.source_format, scheme=trained.scheme, unknown_tag=trained.unknown_tag)
-    if data.format == "hub":
+    source_format = options.source_format or trained.format
+    if source_format == "hub":
         raise ConfigError("--from: the model was trained on a Hub dataset: say what DATA is: conll, conllu or jsonl")
+    data = describe_data(trained, source_format=source_format, tokens=options.tokens)
     if options.scheme is not None:
         if options.scheme not in get_args(SchemeName):
             raise ConfigError(f"--scheme: expected one of {', '.join(get_args(SchemeName))}, got {options.scheme}")
         data = replace(data, scheme=options.scheme)
     if (data.scheme == "plain") != (trained.scheme == "plain"):
         raise ConfigError(f"--scheme: the model's tags are {trained.scheme}, those of DATA {data.scheme}")
-    if options.tokens is not None and data.format == "conllu":
-        raise ConfigError("--tokens: has no effect on conllu data; leave it out")
-    if options.tokens is not None:
-        data = replace(data, tokens=column_or_key(options.tokens, option="--tokens", data=data))
     if options.tags is not None:
         data = replace(data, tags=column_or_key(options.tags, option="--tags", data=data))
     return data

@@ -71,9 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TaggerError as error:
         if debug:
             raise
-        return _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+        return _fail(_with_notes(str(error), error), error.exit_code)
+    except KeyboardInterrupt as error:
+        return _fail(_with_notes("interrupted", error), INTERRUPTED)
     except BrokenPipeError:
         abandon_standard_output()  # what reads our output has seen enough
         return BROKEN_PIPE
@@ -97,6 +97,11 @@ def _run(words: Sequence[str]) -> None:
         raise ConfigError(f"{settings[0]}: only train and config take settings")
     parsed.settings = settings
     parsed.run(parsed)
+
+
+def _with_notes(message: str, error: BaseException) -> str:
+    """A message, and what was noted on the error's way here."""
+    return "; ".join([message, *getattr(error, "__notes__", ())])
 
 
 def _fail(message: str, code: int) -> int:

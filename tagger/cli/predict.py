@@ -1,17 +1,26 @@
 """`tagger predict MODEL [INPUT]`: tags a file or standard input, in constant memory, writing as it goes."""
 
 import argparse
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from tagger.errors import ConfigError, MissingInputError
+from tagger.cli.common import (
+    add_hardware_options,
+    describe_data,
+    given,
+    given_path,
+    set_threads,
+    standard_output,
+    writing,
+)
+from tagger.errors import ConfigError, DataError, MissingInputError
 
 if TYPE_CHECKING:
+    from tagger.config import DataConfig
     from tagger.inference.predictor import Predictor
     from tagger.sentence import Prediction
 
@@ -23,16 +32,27 @@ Tags INPUT, or standard input, and writes to standard output, or to --output, as
   tagger predict runs/pos corpus.conllu --to jsonl --output tagged.jsonl
 
 Raw text is taken line by line: each line is split into sentences and tokens and gets one answer.
-A summary goes to standard error."""
+conll, conllu and jsonl are read as the model's training data were if those came in the same format
+(columns, header, delimiter, comments, keys), else by the format's defaults; --tokens says otherwise.
+They get one answer a sentence: for jsonl input, one for each line that is not blank. Input may be
+gzip-compressed, standard input too.
+
+An answer of --to jsonl is one object a line that holds tokens, tags, confidence, spans and, for raw
+text, offsets; other keys of the input are not passed through. Answers come in windows of some 2,000
+sentences, but one by one if standard input is a terminal. A summary goes to standard error."""
+
+Item = TypeVar("Item")
 
 _BY_SUFFIX = {".conll": "conll", ".conllu": "conllu", ".jsonl": "jsonl"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a run folder or a model folder")
-    parser.add_argument("input", metavar="INPUT", nargs="?", default="-", help="a file; default: standard input (-)")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
+    parser.add_argument("model", metavar="MODEL", type=given, help="a run folder or a model folder")
+    parser.add_argument(
+        "input", metavar="INPUT", nargs="?", type=given, default="-", help="a file; default: standard input (-)"
+    )
+    parser.add_argument("--output", metavar="FILE", type=given_path, help="default: standard output")
     parser.add_argument(
         "--from",
         dest="source_format",
@@ -50,10 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tokens",
         metavar="WHERE",
-        help="where the tokens are: a column number of conll input (default: 1), or a key of jsonl (default: tokens)",
+        help="where the tokens are: a column of conll input, or a key of jsonl; default: as in training if that was in "
+        "the same format, else column 1 or the key tokens",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads; default: torch's choice")
+    add_hardware_options(parser)
     parser.add_argument("--quiet", action="store_true", help="no summary on standard error")
 
 
@@ -63,8 +83,6 @@ def run(options: argparse.Namespace) -> None:
     source_format = options.source_format or _format_of(source)
     if options.tokens is not None and source_format in ("raw", "conllu"):
         raise ConfigError(f"--tokens: has no effect on {source_format} input; leave it out")
-    from tagger.cli.common import set_threads
-
     set_threads(options.threads)
     from tagger.cli.progress import PredictionProgress
     from tagger.data.columns import format_conll
@@ -74,16 +92,19 @@ def run(options: argparse.Namespace) -> None:
     from tagger.inference.predictor import predictor_of
 
     device = pick_device(options.device, key="--device")
-    predictor = predictor_of(load_model(Path(options.model)), device=device)
+    saved = load_model(Path(options.model))
+    data = None
+    if source_format != "raw":
+        data = describe_data(saved.config.data, source_format=source_format, tokens=options.tokens)
     opened = source or _open_input(source_format, quiet=options.quiet)
-    predictions = _predict(predictor, opened, source_format=source_format, tokens=options.tokens)
+    interactive = not isinstance(opened, Path) and opened.isatty()
+    answers = _predict(predictor_of(saved, device=device), opened, data=data, interactive=interactive)
     write: Callable[[Prediction], str] = format_conll if options.target_format == "conll" else format_jsonl
     # No live line where the answers, or what a pager shows of them, may stand on the same terminal.
     progress = PredictionProgress(sys.stderr, live=options.output is not None and not options.quiet)
-    interactive = not isinstance(opened, Path) and opened.isatty()
     with _open_output(options.output) as stream, progress:
-        for prediction in predictions:
-            stream.write(write(prediction).encode("utf-8"))
+        for where, prediction in answers:
+            stream.write(_spell(prediction, write, where=where))
             if interactive:
                 stream.flush()
             progress.add(len(prediction))
@@ -110,29 +131,61 @@ def _open_input(source_format: str, *, quiet: bool) -> BinaryIO:
 
 
 def _predict(
-    predictor: "Predictor", source: Path | BinaryIO, *, source_format: str, tokens: str | None
-) -> "Iterator[Prediction]":
-    from tagger.cli.common import column_or_key
-    from tagger.config import DataConfig
-    from tagger.data.corpus import read_sentences
-    from tagger.data.lines import read_lines
+    predictor: "Predictor", source: Path | BinaryIO, *, data: "DataConfig | None", interactive: bool
+) -> "Iterator[tuple[str, Prediction]]":
+    """Each answer, with the `file:line` that it answers.
 
-    if source_format == "raw":
-        lines = (line for _, line in read_lines(source))
-        interactive = not isinstance(source, Path) and source.isatty()
+    Args:
+        predictor: tags.
+        source: the input.
+        data: how the input is to be read; None: as raw text.
+        interactive: whether each line or sentence waits for its answer.
+    """
+    waiting: deque[str] = deque()  # where that comes from which is read and not answered yet: at most a window
+
+    def note(items: Iterable[tuple[str, Item]]) -> Iterator[Item]:
+        for where, item in items:
+            waiting.append(where)
+            yield item
+
+    if data is None:
+        texts = note(_read_texts(source))
+        predictions = map(predictor.predict_text, texts) if interactive else predictor.predict_text_stream(texts)
+    else:
+        sentences = note(_read_tokens(source, data))
         if interactive:
-            return (predictor.predict_text(line) for line in lines)  # who types a line waits for its answer
-        return predictor.predict_text_stream(lines)
-    data = DataConfig(format=source_format)  # type: ignore[arg-type]
-    if tokens is not None:
-        data = replace(data, tokens=column_or_key(tokens, option="--tokens", data=data))
-    return predictor.predict_stream(sentence.tokens for sentence in read_sentences(source, data, tagged=False))
+            predictions = (predictor.predict([tokens])[0] for tokens in sentences)
+        else:
+            predictions = predictor.predict_stream(sentences)
+    return ((waiting.popleft(), prediction) for prediction in predictions)
+
+
+def _read_texts(source: Path | BinaryIO) -> Iterator[tuple[str, str]]:
+    from tagger.data.lines import read_lines, source_name
+
+    with closing(read_lines(source)) as lines:
+        for number, line in lines:
+            yield f"{source_name(source)}:{number}", line
+
+
+def _read_tokens(source: Path | BinaryIO, data: "DataConfig") -> Iterator[tuple[str, tuple[str, ...]]]:
+    from tagger.data.corpus import read_sentences
+
+    for sentence in read_sentences(source, data, tagged=False):
+        yield str(sentence.source), sentence.tokens
+
+
+def _spell(prediction: "Prediction", write: "Callable[[Prediction], str]", *, where: str) -> bytes:
+    try:
+        return write(prediction).encode("utf-8")
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
 
 
 @contextmanager
 def _open_output(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears under its name when it is complete."""
-    from tagger.cli.common import standard_output, writing
+    from tagger.inference.model_folder import replacing
 
     if path is None:
         with standard_output() as stream:
@@ -143,13 +196,5 @@ def _open_output(path: Path | None) -> Iterator[BinaryIO]:
             with path.open("wb") as stream:  # a pipe or a device: it must stay where it is
                 yield stream
             return
-        target = path.resolve()  # a link stays, and its file is replaced
-        aside = target.with_name(f"{target.name}.part")
-        with aside.open("wb") as stream:
-            try:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-                aside.replace(target)
-            finally:
-                aside.unlink(missing_ok=True)
+        with replacing(path.resolve()) as stream:  # a link stays, and its file is replaced
+            yield stream

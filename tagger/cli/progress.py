@@ -1,6 +1,7 @@
 """Progress of training and prediction: a live bar on a terminal, plain lines elsewhere; always on standard error."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from tagger.training.run import Event, Started
 
 _UPDATE_SECONDS = 0.1
+_TIMES_WIDTH = len("10:00:00 left 10:00:00")
+_BAR_WIDTH = 24
 
 
 def _console(stream: TextIO) -> Console:
@@ -28,20 +31,20 @@ class TrainingProgress:
 
     def __init__(self, stream: TextIO) -> None:
         self._console = _console(stream)
+        text = TextColumn("epoch {task.fields[epoch]}"), TextColumn("{task.fields[state]}")
+        times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+        self._with_bar = (text[0], BarColumn(bar_width=_BAR_WIDTH), text[1], *times)
+        self._without_bar = (*text, *times)
         self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[state]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            *self._with_bar,
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
         self._num_epochs = 1
-        self._dev = ""
+        self._has_dev = False
+        self._dev = ""  # the score of the epoch before
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -51,6 +54,11 @@ class TrainingProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the data are read and the run folder is this run's."""
+        return self._task is not None
 
     def show(self, event: "Event") -> None:
         """Shows one event of `train`."""
@@ -62,13 +70,16 @@ class TrainingProgress:
             self._start(event)
         elif isinstance(event, Step):
             done = event.epoch - 1 + event.step / event.num_steps
-            state = f"loss {event.loss:.3f}{self._dev}  {event.tokens_per_second:,.0f} tokens/s"
+            loss = f"loss {event.loss:.3f}"
+            state = (loss, self._dev, f"{event.tokens_per_second:,.0f} tokens/s")
+            if self._has_dev and event.step == event.num_steps:
+                state = ("scoring dev", loss, "")
             self._update(epoch=event.epoch, done=done, state=state)
         else:
             self._end_epoch(event)
 
     def _start(self, event: "Started") -> None:
-        self._num_epochs = event.num_epochs
+        self._num_epochs, self._has_dev = event.num_epochs, bool(event.corpus.dev)
         for split, counts in event.corpus.manifest.items():
             line = f"{split:5}  {counts['sentences']:,} sentences, {counts['tokens']:,} tokens  {counts['source']}"
             for name in ("empty_sentences", "illegal_transitions", "unknown_tags"):
@@ -78,22 +89,35 @@ class TrainingProgress:
         self._console.print(f"{scheme:5}  {', '.join(event.corpus.labels)}")
         self._console.print(f"model  {event.num_weights:,} weights on {event.device}, {event.precision}")
         self._task = self._progress.add_task("", total=event.num_epochs, epoch=f"1/{event.num_epochs}", state="")
+        self._update(epoch=1, done=0, state=())
 
     def _end_epoch(self, epoch: "Epoch") -> None:
-        dev = "" if epoch.dev_score is None else f"  dev {100 * epoch.dev_score:.2f}"
-        best = " *" if epoch.is_best and epoch.dev_score is not None else ""
+        self._dev = "" if epoch.dev_score is None else f"dev {100 * epoch.dev_score:.2f}"
         width = len(str(self._num_epochs))
-        self._console.print(
-            f"epoch {epoch.number:{width}}/{self._num_epochs}  loss {epoch.train_loss:.4f}{dev}{best}"
-            f"  {epoch.tokens_per_second:,.0f} tokens/s  {epoch.seconds:.1f} s"
+        speed = f"{epoch.tokens_per_second:,.0f} tokens/s"
+        line = (
+            f"epoch {epoch.number:{width}}/{self._num_epochs}",
+            f"loss {epoch.train_loss:.4f}",
+            f"{self._dev} *" if self._dev and epoch.is_best else self._dev,
+            speed,
+            f"{epoch.seconds:.1f} s",
         )
-        self._dev = dev
-        state = f"loss {epoch.train_loss:.3f}{dev}  {epoch.tokens_per_second:,.0f} tokens/s"
+        self._console.print("  ".join(filter(None, line)))
+        state = (f"loss {epoch.train_loss:.3f}", self._dev, speed)
         self._update(epoch=min(epoch.number + 1, self._num_epochs), done=epoch.number, state=state)
 
-    def _update(self, *, epoch: int, done: float, state: str) -> None:
-        if self._task is not None:
-            self._progress.update(self._task, completed=done, epoch=f"{epoch}/{self._num_epochs}", state=state)
+    def _update(self, *, epoch: int, done: float, state: Sequence[str]) -> None:
+        """Updates the bar; where it is too wide for the terminal, what is last in `state` goes first, then the bar."""
+        if self._task is None:
+            return
+        state = [part for part in state if part]
+        number = f"{epoch}/{self._num_epochs}"
+        room = self._console.width - len(f"epoch {number} ") - len(" ") - _TIMES_WIDTH
+        choices = [(state, True), (state[:-1], True), (state[:-1], False), (state[:1], False)]
+        fitting = ((parts, bar) for parts, bar in choices if len("  ".join(parts)) + bar * (_BAR_WIDTH + 1) <= room)
+        parts, bar = next(fitting, choices[-1])
+        self._progress.columns = self._with_bar if bar else self._without_bar
+        self._progress.update(self._task, completed=done, epoch=number, state="  ".join(parts))
 
 
 class PredictionProgress:

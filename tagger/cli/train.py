@@ -2,7 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
+
+from tagger.cli.common import given, given_path, print_text
+from tagger.errors import TaggerError
 
 SUMMARY = "train a tagger"
 DESCRIPTION = """\
@@ -42,8 +44,8 @@ def _settings_help() -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
-    parser.add_argument("config", metavar="CONFIG", help="a YAML file")
-    parser.add_argument("--out", metavar="RUN", required=True, type=Path, help="the run folder to fill")
+    parser.add_argument("config", metavar="CONFIG", type=given, help="a YAML file")
+    parser.add_argument("--out", metavar="RUN", required=True, type=given_path, help="the run folder to fill")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -52,12 +54,20 @@ def run(options: argparse.Namespace) -> None:
 
     config = load_config(options.config, options.settings)
     # torch takes seconds to import: a wrong config is reported before that
-    from tagger.cli.common import print_text
     from tagger.cli.progress import TrainingProgress
     from tagger.evaluation.render import render_text
     from tagger.training.run import train
 
     with TrainingProgress(sys.stderr) as progress:
-        report = train(config, options.out, listener=progress.show)
+        try:
+            report = train(config, options.out, listener=progress.show)
+        except (KeyboardInterrupt, TaggerError) as error:
+            model = options.out / "model"
+            if progress.has_started and model.is_dir():  # this run's: train takes no folder that holds another's
+                error.add_note(
+                    f"the model of the best epoch so far is in {model}; "
+                    f"to start afresh, remove {options.out} or choose another --out"
+                )
+            raise
     print_text(render_text(report))
     print(f"The model and the report are in {options.out}", file=sys.stderr)

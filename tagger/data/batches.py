@@ -6,7 +6,6 @@ A affixes a form.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +34,6 @@ class Batch:
         tags: (B, T) int64, gold tag ids, 0 where padded; None in prediction.
         allowed: (B, T, K) bool, the tags that come into question, at least one a token, all of them where padded; None:
             in training those of `tags`, in prediction all.
-        order: (B,) int64, where each sentence stood in the data.
     """
 
     words: Tensor
@@ -46,7 +44,6 @@ class Batch:
     lengths: Tensor
     tags: Tensor | None
     allowed: Tensor | None = None
-    order: Tensor
 
     @property
     def mask(self) -> Tensor:
@@ -58,7 +55,7 @@ class Batch:
         """The same batch on another device."""
         if self.words.device == device:
             return self
-        names = ("words", "forms", "characters", "character_lengths", "affixes", "lengths", "order")
+        names = ("words", "forms", "characters", "character_lengths", "affixes", "lengths")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         tags = None if self.tags is None else self.tags.to(device, non_blocking=True)
         allowed = None if self.allowed is None else self.allowed.to(device, non_blocking=True)
@@ -70,7 +67,6 @@ def collate(
     *,
     table: FormTable,
     tags: Sequence[Ids] | None,
-    order: Sequence[int],
     allowed: Sequence[Flags] | None = None,
 ) -> Batch:
     """Pads B sentences into one batch.
@@ -79,7 +75,6 @@ def collate(
         rows: for each sentence its tokens' rows in `table`, (T,) each, none empty.
         table: what is known about each form.
         tags: for each sentence its gold tag ids, (T,) each, or None.
-        order: where each sentence stood in the data.
         allowed: for each sentence the tags that come into question, (T, K) each, or None.
     """
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
@@ -97,12 +92,11 @@ def collate(
         lengths=torch.from_numpy(lengths),
         tags=None if tags is None else torch.from_numpy(_pad(tags, lengths)),
         allowed=None if allowed is None else torch.from_numpy(_pad_flags(allowed, lengths)),
-        order=torch.tensor(order, dtype=torch.int64),
     )
 
 
-class LazyBatches(Sequence[Batch]):
-    """The batches of one epoch, each made when it is asked for.
+class LazyBatches:
+    """The batches of one epoch, each made when its turn comes.
 
     Args:
         groups: for each batch, the indices of its sentences.
@@ -126,17 +120,11 @@ class LazyBatches(Sequence[Batch]):
     def __len__(self) -> int:
         return len(self._groups)
 
-    @overload
-    def __getitem__(self, index: int) -> Batch: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Batch]: ...
-    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
-        if isinstance(index, slice):
-            return [self[position] for position in range(len(self))[index]]
-        order = self._groups[index]
-        rows, tags = [self._rows[at] for at in order], [self._tags[at] for at in order]
-        allowed = None if self._allowed is None else [self._allowed[at] for at in order]
-        return collate(rows, table=self._table, tags=tags, order=order, allowed=allowed)
+    def __iter__(self) -> Iterator[Batch]:
+        for group in self._groups:
+            rows, tags = [self._rows[at] for at in group], [self._tags[at] for at in group]
+            allowed = None if self._allowed is None else [self._allowed[at] for at in group]
+            yield collate(rows, table=self._table, tags=tags, allowed=allowed)
 
 
 def bucket(

@@ -83,7 +83,7 @@ def _read_columns(source: Source, *, reader: "_ColumnReader", header: bool, comm
     awaits_header = header
     with closing(read_lines(source)) as lines:
         for number, line in lines:
-            if not line.strip(BLANKS) or _is_docstart(line):
+            if _is_boundary(line):
                 if words:
                     yield reader.sentence(words, tags, start)
                     words, tags = [], []
@@ -102,8 +102,35 @@ def _read_columns(source: Source, *, reader: "_ColumnReader", header: bool, comm
         yield reader.sentence(words, tags, start)
 
 
-def _is_docstart(line: str) -> bool:
-    return line.startswith(DOCSTART) and line[len(DOCSTART) : len(DOCSTART) + 1] in ("", " ", "\t")
+def _is_boundary(line: str) -> bool:
+    is_docstart = line.startswith(DOCSTART) and line[len(DOCSTART) : len(DOCSTART) + 1] in ("", " ", "\t")
+    return is_docstart or not line.strip(BLANKS)
+
+
+def read_first_row(
+    source: Source, *, delimiter: str = "auto", header: bool = False, comments: str | None = None
+) -> tuple[int, list[str]] | None:
+    """The number and the cells of the first line of a token, split as `read_conll` splits it; None where there is none.
+
+    Args:
+        source: as in `read_conll`.
+        delimiter: as in `read_conll`.
+        header: as in `read_conll`.
+        comments: as in `read_conll`.
+
+    Raises:
+        MissingInputError: there is no such file.
+        DataError: what is not text.
+    """
+    with closing(read_lines(source)) as lines:
+        for number, line in lines:
+            if _is_boundary(line) or (comments is not None and line.startswith(comments)):
+                continue
+            delimiter = _decide(delimiter, line)
+            if not header:
+                return number, _split(line, delimiter)
+            header = False
+    return None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,10 +152,10 @@ class _ColumnReader:
         )
 
     def read_header(self, line: str, number: int) -> None:
-        self._fix_columns(names := self._split(line), number, names)
+        self._fix_columns(names := self.split(line), number, names)
 
     def read_row(self, line: str, number: int) -> tuple[str, str | None]:
-        cells = self._split(line)
+        cells = self.split(line)
         if not self.num_columns:
             self._fix_columns(cells, number, None)
         if len(cells) != self.num_columns:
@@ -147,10 +174,9 @@ class _ColumnReader:
         self.checker.check(tag, f"{self.name}:{number}")
         return word, tag
 
-    def _split(self, line: str) -> list[str]:
-        if self.delimiter == "auto":
-            self.delimiter = "tab" if "\t" in line else "space"
-        return line.split("\t") if self.delimiter == "tab" else _BLANK_RUN.split(line.strip(BLANKS))
+    def split(self, line: str) -> list[str]:
+        self.delimiter = _decide(self.delimiter, line)
+        return _split(line, self.delimiter)
 
     def _fix_columns(self, cells: list[str], number: int, names: list[str] | None) -> None:
         where = f"{self.name}:{number}"
@@ -178,6 +204,17 @@ class _ColumnReader:
                 f"(separated by {separator})"
             )
         return column - 1 if column > 0 else self.num_columns + column
+
+
+def _decide(delimiter: str, line: str) -> str:
+    """What separates columns, by the first line that is read."""
+    if delimiter != "auto":
+        return delimiter
+    return "tab" if "\t" in line else "space"
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    return line.split("\t") if delimiter == "tab" else _BLANK_RUN.split(line.strip(BLANKS))
 
 
 def format_conll(prediction: Prediction) -> str:

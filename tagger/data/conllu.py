@@ -4,8 +4,9 @@ Reading is strict: what does not fit the format is an error with `path:line`, ne
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 
 from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name
 from tagger.errors import DataError
@@ -14,6 +15,7 @@ from tagger.sentence import Sentence
 
 _NUM_COLUMNS = 10
 _FIELDS = {"UPOS": 3, "XPOS": 4}
+_MISC = 9
 _SKIPPED_ID = re.compile(r"[1-9][0-9]*-[1-9][0-9]*|[0-9]+\.[1-9][0-9]*")
 _UNSPECIFIED = "_"
 
@@ -30,6 +32,10 @@ def read_conllu(
 
     Ranges (`3-4`) and empty nodes (`8.1`) are no words.
 
+    A span scheme reads a word without the key of MISC as `O`, so a misspelt key would pass for a file without spans:
+    after the last sentence, a key that no word has is an error. A file whose spans are spelled by leaving the key out,
+    and which happens to hold none, cannot be told from that and is refused too; write `NER=O` there.
+
     Args:
         source: a file (plain or gzip), or an open binary stream, whose errors say `<stdin>:LINE`.
         tags: UPOS, XPOS, or a key of MISC (`NER` for `NER=B-PER|SpaceAfter=No`); None: no tags are read.
@@ -42,10 +48,14 @@ def read_conllu(
 
     Raises:
         MissingInputError: there is no such file.
-        DataError: a line that does not fit, with its `path:line`.
+        DataError: a line that does not fit, with its `path:line`; a key of MISC that no word has.
     """
-    name = source_name(source)
     checker = TagChecker(scheme=scheme, unknown=unknown, known_only=known_only)
+    return _read_words(source, None if tags is None else _TagReader(tags=tags, checker=checker))
+
+
+def _read_words(source: Source, reader: "_TagReader | None") -> Generator[Sentence, None, None]:
+    name = source_name(source)
     words: list[str] = []
     found: list[str] = []
     start = 0
@@ -54,7 +64,7 @@ def read_conllu(
     def finish() -> Sentence:
         if not words:
             raise DataError(f"{name}:{start}: a sentence without words")
-        return Sentence(tokens=tuple(words), tags=None if tags is None else tuple(found), source=f"{name}:{start}")
+        return Sentence(tokens=tuple(words), tags=None if reader is None else tuple(found), source=f"{name}:{start}")
 
     with closing(read_lines(source)) as lines:
         for number, line in lines:
@@ -71,14 +81,12 @@ def read_conllu(
             rows += 1
             if _is_word(cells[0], len(words) + 1, where):
                 words.append(cells[1])
-                if tags is not None:
-                    tag = _find_tag(cells, tags, is_plain(scheme), where)
-                    if tags in _FIELDS and tag == _UNSPECIFIED and unknown != _UNSPECIFIED:
-                        raise DataError(f"{where}: {tags} is not annotated ('_'), but tags are read from it")
-                    checker.check(tag, where)
-                    found.append(tag)
+                if reader is not None:
+                    found.append(reader.read(cells, where))
     if rows:
         yield finish()
+    if reader is not None:
+        reader.check_key(name)
 
 
 def _split(line: str, where: str) -> list[str]:
@@ -104,13 +112,42 @@ def _is_word(identifier: str, expected: int, where: str) -> bool:
     )
 
 
-def _find_tag(cells: list[str], tags: str, plain: bool, where: str) -> str:
-    if tags in _FIELDS:
-        return cells[_FIELDS[tags]]
-    for item in cells[9].split("|"):
-        key, equals, value = item.partition("=")
-        if key == tags and equals:
-            return value
-    if plain:
-        raise DataError(f"{where}: no {tags}=... in MISC (column 10), found {cells[9]!r}")
-    return OUTSIDE
+@dataclass(slots=True, kw_only=True)
+class _TagReader:
+    """Finds each word's tag, and remembers whether the key of MISC was ever there."""
+
+    tags: str
+    checker: TagChecker
+    has_key: bool = False
+    lacks_key: bool = False
+    other_keys: set[str] = field(default_factory=set)
+
+    def read(self, cells: list[str], where: str) -> str:
+        tag = self._field(cells, where) if self.tags in _FIELDS else self._misc(cells, where)
+        self.checker.check(tag, where)
+        return tag
+
+    def check_key(self, name: str) -> None:
+        """Raises DataError, once all words are read, if none of them had the key of MISC."""
+        if self.lacks_key and not self.has_key:
+            keys = ", ".join(sorted(self.other_keys)) or "none"
+            raise DataError(f"{name}: no word has {self.tags}=... in MISC (column 10); the keys are {keys}")
+
+    def _field(self, cells: list[str], where: str) -> str:
+        tag = cells[_FIELDS[self.tags]]
+        if tag == _UNSPECIFIED and self.checker.unknown != _UNSPECIFIED:
+            raise DataError(f"{where}: {self.tags} is not annotated ('_'), but tags are read from it")
+        return tag
+
+    def _misc(self, cells: list[str], where: str) -> str:
+        items = [item.partition("=") for item in cells[_MISC].split("|")]
+        for key, equals, value in items:
+            if key == self.tags and equals:
+                self.has_key = True
+                return value
+        if is_plain(self.checker.scheme):
+            raise DataError(f"{where}: no {self.tags}=... in MISC (column 10), found {cells[_MISC]!r}")
+        self.lacks_key = True
+        if not self.has_key:
+            self.other_keys.update(key for key, equals, _ in items if equals)
+        return OUTSIDE

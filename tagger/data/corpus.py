@@ -2,22 +2,25 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from tagger.config import DataConfig
-from tagger.data.columns import read_conll
+from tagger.config import DataConfig, SchemeName
+from tagger.data.columns import read_conll, read_first_row
 from tagger.data.conllu import read_conllu
 from tagger.data.lines import read_lines
 from tagger.data.rows import read_jsonl
-from tagger.errors import DataError
-from tagger.schemes import OUTSIDE, illegal_transitions, is_legal, is_plain, split_tag
+from tagger.errors import ConfigError, DataError
+from tagger.schemes import OUTSIDE, SCHEMES, illegal_transitions, is_legal, is_plain, split_tag
 from tagger.sentence import Sentence
 
 _NO_SPLIT: tuple[Sentence, ...] = ()
+_SPAN_TAG = re.compile(r"[BIESLU]-.+", re.DOTALL)
+_LIKELY: tuple[SchemeName, ...] = ("BIO", "IO", "IOB1", "BIOES", "BILOU")  # the commoner first where both fit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ def load_corpus(data: DataConfig) -> Corpus:
 
     Raises:
         MissingInputError: a file or dataset that is not there.
+        ConfigError: tags that spell spans, read as plain ones.
         DataError: data that is not as declared, a split that holds no sentence, or a train split without any span or
             without any known tag.
     """
@@ -65,6 +69,8 @@ def load_corpus(data: DataConfig) -> Corpus:
             raise DataError(
                 f"{origins[split]['source']}: holds no sentence, but data.{split} needs one (format {data.format})"
             )
+    if is_plain(data.scheme):
+        _refuse_spans(splits["train"], data, where=str(origins["train"]["source"]))
     labels = _labels(splits["train"], data)
     if not labels:
         path = None if data.format == "hub" else Path(str(data.train))
@@ -129,7 +135,8 @@ def _read_split(path: Path, data: DataConfig, *, known_only: bool) -> list[Sente
     try:
         return list(read_sentences(path, data, known_only=known_only))
     except DataError as error:
-        places = _tag_places(path, data)
+        # what is wrong with the file as a whole, and not on a line, already says where tags could be
+        places = "" if str(error).startswith(f"{path}: ") else _tag_places(path, data)
         if not places:
             raise
         raise DataError(f"{error}{places}") from error
@@ -141,23 +148,44 @@ def _tag_places(path: Path | None, data: DataConfig) -> str:
         return ""
     try:
         untagged = [sentence for sentence in read_sentences(path, data, tagged=False) if len(sentence)]
+        if not untagged:
+            return ""
+        if data.format == "conll":
+            row = read_first_row(path, delimiter=data.delimiter, header=data.header, comments=data.comments)
+            return "" if row is None else _describe_row(*row)
         lines = dict(read_lines(path))
     except (DataError, OSError):
-        return ""
-    if not untagged:
         return ""
     if data.format == "conllu":
         misc = {item for line in lines.values() for cell in line.split("\t")[9:] for item in cell.split("|")}
         keys = {item.partition("=")[0] for item in misc if "=" in item}
         return f"; data.tags can be UPOS, XPOS or a key of MISC ({', '.join(sorted(keys)) or 'there is none'})"
     number = int(str(untagged[0].source).rpartition(":")[2])
-    line = lines[number]
-    if data.format == "jsonl":
-        return f"; the keys of line {number} are {', '.join(json.loads(line))}"
-    is_tabbed = "\t" in line and data.delimiter != "space"
-    cells = line.split("\t") if is_tabbed else [cell for cell in line.replace("\t", " ").split(" ") if cell]
+    return f"; the keys of line {number} are {', '.join(json.loads(lines[number]))}"
+
+
+def _describe_row(number: int, cells: list[str]) -> str:
     columns = ", ".join(f"{column} = {cell}" for column, cell in enumerate(cells, start=1))
     return f"; the columns of line {number} are {columns}"
+
+
+def _refuse_spans(sentences: Sequence[Sentence], data: DataConfig, *, where: str) -> None:
+    """Refuses tags that spell spans but are read as plain ones: their accuracy would count every O."""
+    tags = {tag for sentence in sentences for tag in sentence.tags or ()} - {data.unknown_tag}
+    prefixes = {tag[0] for tag in tags if _SPAN_TAG.fullmatch(tag)}
+    if OUTSIDE not in tags or not prefixes or any(tag != OUTSIDE and not _SPAN_TAG.fullmatch(tag) for tag in tags):
+        return
+    # Where no scheme has all these letters (E beside L, say), the tags are plain after all.
+    candidates = [name for name in _LIKELY if prefixes <= set(SCHEMES[name].prefixes)]
+    if candidates:
+        illegal = {
+            name: sum(_count_illegal(each.tags or (), replace(data, scheme=name)) for each in sentences)
+            for name in candidates
+        }
+        guess = min(candidates, key=illegal.__getitem__)  # the first of those that forbid the fewest transitions
+        raise ConfigError(
+            f"data.scheme: {where}: the tags look like {guess}: set data.scheme (BIO, IOB1, BIOES, BILOU, or IO)"
+        )
 
 
 def _load_hub_splits(data: DataConfig) -> tuple[dict[str, list[Sentence]], dict[str, dict[str, str]]]:

@@ -34,8 +34,8 @@ def source_name(source: Source) -> str:
 def read_lines(source: Source) -> Generator[tuple[int, str], None, None]:
     """Reads a source line by line, in constant memory.
 
-    A byte-order mark at the start of the file and CRLF line ends are taken off; so is the newline. A file that is
-    gzip-compressed is unpacked as it is read; a stream is not.
+    A byte-order mark at the start of the file and CRLF line ends are taken off; so is the newline. A source that
+    is gzip-compressed is unpacked as it is read, a stream only if it can peek, as `sys.stdin.buffer` can.
 
     The file stays open until the last line or `close()`: whoever may stop before the end, by an error or by choice,
     wraps this in `contextlib.closing`. A kept exception would otherwise keep the file open.
@@ -48,7 +48,7 @@ def read_lines(source: Source) -> Generator[tuple[int, str], None, None]:
 
     Raises:
         MissingInputError: there is no such file, or it may not be read.
-        DataError: a folder; not UTF-8; a NUL; a lone CR; a damaged gzip file; a line of more than 64 MiB.
+        DataError: a folder; not UTF-8; a NUL; a lone CR; damaged gzip; a line of more than 64 MiB.
     """
     name = source_name(source)
     with _open_source(source) as stream:
@@ -97,7 +97,8 @@ class TagChecker:
 @contextmanager
 def _open_source(source: Source) -> Iterator[BinaryIO]:
     if not isinstance(source, Path):
-        yield source
+        with _unpacked(source, STDIN) as unpacked:
+            yield unpacked
         return
     if source.is_dir():
         raise DataError(f"{source}: is a folder, expected a file")
@@ -107,13 +108,24 @@ def _open_source(source: Source) -> Iterator[BinaryIO]:
         raise MissingInputError(f"{source}: no such file") from None
     except OSError as error:
         raise MissingInputError(f"{source}: cannot be read: {error.strerror}") from None
-    with stream:
-        # Peeking, unlike seeking back, also works on named pipes.
-        if stream.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC):
-            with gzip.GzipFile(fileobj=stream) as unpacked:
-                yield cast(BinaryIO, unpacked)
-        else:
-            yield stream
+    with stream, _unpacked(stream, str(source)) as unpacked:
+        yield unpacked
+
+
+@contextmanager
+def _unpacked(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """The stream, or what it unpacks to if it is gzip; it is left open."""
+    # Peeking, unlike seeking back, also works on pipes.
+    peek = getattr(stream, "peek", None)
+    try:
+        is_packed = peek is not None and peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
+    except OSError as error:
+        raise MissingInputError(f"{name}:1: cannot be read: {error.strerror}") from None
+    if is_packed:
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            yield cast(BinaryIO, unpacked)
+    else:
+        yield stream
 
 
 def _read_line(stream: BinaryIO, name: str, number: int) -> bytes:

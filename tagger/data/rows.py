@@ -1,15 +1,16 @@
 """JSON Lines, read and written: one JSON object a line, as strict as RFC 8259.
 
-Python's own reader is lenient where data loss hides: it takes NaN, keeps the last of two equal keys, and lets half a
-surrogate pair through that no file can hold. All three are errors here.
+Python's own reader is lenient where data loss hides: it takes NaN, keeps the last of two equal keys (see
+`strict_json`), and lets half a surrogate pair through that no file can hold. All three are errors here.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, NoReturn
+from typing import Any
 
 from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name
+from tagger.data.strict_json import parse_json
 from tagger.errors import DataError
 from tagger.sentence import Prediction, Sentence
 
@@ -105,29 +106,14 @@ def format_jsonl(prediction: Prediction) -> str:
 
 def _parse_row(line: str, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line, object_pairs_hook=_unique_pairs, parse_constant=_refuse_constant)
+        row = parse_json(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not JSON: {error.msg} at character {error.pos + 1}") from None
-    except RecursionError:
-        raise DataError(f"{where}: not usable JSON: nested too deeply") from None
     except ValueError as error:
         raise DataError(f"{where}: not usable JSON: {error}") from None
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected a JSON object, found {_json_type(row)}")
     return row
-
-
-def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in row:
-            raise ValueError(f"the key {key!r} occurs twice")
-        row[key] = value
-    return row
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _string_list(row: dict[str, Any], key: str, where: str, *, may_hold_surrogates: bool) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from tagger.data.lines import read_lines
 from tagger.errors import DataError
 
 
-def read_vectors(path: Path, dim: int) -> tuple[list[str], npt.NDArray[np.float32]]:
+def read_vectors(path: Path, dim: int, *, lowercase: bool = False) -> tuple[list[str], npt.NDArray[np.float32]]:
     """Reads a text file of word vectors, plain or gzip.
 
     Each line holds a word and `dim` numbers, separated by single spaces; the numbers are split off from the right, so
@@ -23,6 +23,8 @@ def read_vectors(path: Path, dim: int) -> tuple[list[str], npt.NDArray[np.float3
     Args:
         path: the file, in UTF-8.
         dim: width of a vector.
+        lowercase: put the words into lower case, as `Vocabulary` does with those it looks up. Of a cased file's `The`
+            and `the` the first counts, which is the commoner one where the file is sorted by frequency.
 
     Returns:
         The V distinct words in the file's order (the first of a repeated word counts), and their vectors (V, dim).
@@ -48,8 +50,9 @@ def read_vectors(path: Path, dim: int) -> tuple[list[str], npt.NDArray[np.float3
                 expected = f"a word and {dim} numbers (features.words.dim), separated by single spaces"
                 raise DataError(f"{where}: expected {expected}, found {found}")
             vector = _parse(fields[1:], where=where)
-            if fields[0] not in words:
-                words[fields[0]] = number
+            word = fields[0].lower() if lowercase else fields[0]
+            if word not in words:
+                words[word] = number
                 vectors.append(vector)
     if not words:
         raise DataError(f"{path}: holds no vectors")

@@ -6,16 +6,15 @@ afresh when the file is read. Undefined values are `null`; NaN and infinity are 
 
 import json
 import math
-import reprlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from itertools import chain
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from tagger.data.strict_json import parse_json
 from tagger.errors import DataError
-from tagger.evaluation.counts import Counts, Ratio, SpanScores, TagScores
+from tagger.evaluation.counts import SpanScores, TagScores
+from tagger.evaluation.plain import ADDED, from_plain, to_plain
 from tagger.evaluation.scores import audit_with_seqeval, score
 from tagger.schemes import get_scheme, is_plain
 from tagger.sentence import Prediction, Sentence
@@ -63,6 +62,19 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTags:
+    """The network's own tags, before they were respelled in the scheme of the data.
+
+    Attributes:
+        encoding: the scheme they are spelled in.
+        num_illegal: transitions between them that this scheme forbids, sentence starts and ends included.
+    """
+
+    encoding: str
+    num_illegal: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """How well one system tagged one split, and how the system was made.
 
@@ -78,6 +90,8 @@ class Report:
         facts: how it was made, in display order: seed, device, seconds, versions, hashes of the data.
         seqeval: micro precision, recall and F1 in [0, 1] as seqeval counted them in its default mode, None where
             undefined; None where seqeval was not asked, as for plain tags.
+        own_tags: how legal the network's own tags were; None if unknown, as for plain tags.
+        warnings: what to know before the scores are believed.
     """
 
     title: str
@@ -90,6 +104,8 @@ class Report:
     curve: tuple[CurvePoint, ...] = ()
     facts: dict[str, Fact] = field(default_factory=dict)
     seqeval: tuple[float | None, float | None, float | None] | None = None
+    own_tags: OwnTags | None = field(default=None, metadata=ADDED)
+    warnings: tuple[str, ...] = field(default=(), metadata=ADDED)
 
     def __post_init__(self) -> None:
         scores = self.scores
@@ -109,7 +125,7 @@ class Report:
 
     def to_json(self) -> str:
         """Writes the report as JSON with every derived score spelled out; `from_json` gives the same report back."""
-        return json.dumps({"format": FORMAT, **_write(self)}, indent=2, allow_nan=False) + "\n"
+        return json.dumps({"format": FORMAT, **to_plain(self)}, indent=2, allow_nan=False) + "\n"
 
     @staticmethod
     def from_json(text: str) -> "Report":
@@ -125,11 +141,11 @@ class Report:
             DataError: anything that `to_json` would not have written; the message names the key.
         """
         try:
-            document = json.loads(text, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+            document = parse_json(text)
             if isinstance(document, dict) and document.pop("format", None) != FORMAT:
                 raise ValueError(f"its format is not {FORMAT}, the one this version of tagger reads")
-            report: Report = _read(Report, document, "report")
-        except (ValueError, OverflowError, RecursionError) as error:
+            report: Report = from_plain(Report, document, "report")
+        except (ValueError, OverflowError) as error:
             raise DataError(f"not a report: {error}") from error
         return report
 
@@ -142,8 +158,10 @@ def build_report(
     split: str,
     scheme: str,
     known_words: Collection[str] | None = None,
+    encoding: str | None = None,
     curve: Sequence[CurvePoint] = (),
     facts: Mapping[str, Fact] | None = None,
+    warnings: Sequence[str] = (),
 ) -> Report:
     """Scores predictions against gold and makes the report; spans are counted a second time by seqeval.
 
@@ -153,27 +171,20 @@ def build_report(
         title: what is evaluated, in a few words.
         split: which data: train, dev, test, or a file's name.
         scheme: the tag scheme of both sides.
-        known_words: the words of the training data as its tokens spell them; None leaves unknown words uncounted.
+        known_words: the words of the training data as its tokens spell them; None: unknown words are not counted.
+        encoding: the scheme of the network's own tags; None if unknown.
         curve: one point for each epoch of training.
         facts: how the system was made, in display order.
-
-    Returns:
-        The report.
+        warnings: what to know before the scores are believed.
 
     Raises:
         DataError: a sentence without tags; the message names it.
         ValueError: sentences that do not match, or tags that are none of the scheme's.
-        TaggerError: seqeval counts other spans, which is a defect.
     """
     gold_tags, predicted_tags = _get_tags(gold, "gold"), _get_tags(predicted, "predicted")
-    for number, (ours, theirs) in enumerate(zip(gold, predicted, strict=False), start=1):
-        if ours.tokens != theirs.tokens:
-            raise ValueError(f"sentence {number}: gold and prediction have different tokens")
-    tokens = [sentence.tokens for sentence in gold]
+    tokens = _get_tokens(gold, predicted)
     scores = score(gold_tags, predicted_tags, scheme=scheme, tokens=tokens, known_words=known_words)
-    seqeval = None
-    if isinstance(scores, SpanScores):
-        seqeval = audit_with_seqeval(gold_tags, predicted_tags, scheme=scheme, scores=scores)
+    spans = scores if isinstance(scores, SpanScores) else None
     return Report(
         title=title,
         split=split,
@@ -184,8 +195,24 @@ def build_report(
         most_confused=_find_confusions(gold_tags, predicted_tags),
         curve=tuple(curve),
         facts=dict(facts or {}),
-        seqeval=seqeval,
+        seqeval=audit_with_seqeval(gold_tags, predicted_tags, scheme=scheme, scores=spans) if spans else None,
+        own_tags=_count_illegal(predicted, encoding) if spans else None,
+        warnings=tuple(warnings),
     )
+
+
+def _get_tokens(gold: Sequence[Sentence], predicted: Sequence[Sentence | Prediction]) -> list[tuple[str, ...]]:
+    for number, (ours, theirs) in enumerate(zip(gold, predicted, strict=False), start=1):
+        if ours.tokens != theirs.tokens:
+            raise ValueError(f"sentence {number}: gold and prediction have different tokens")
+    return [sentence.tokens for sentence in gold]
+
+
+def _count_illegal(predicted: Sequence[Sentence | Prediction], encoding: str | None) -> OwnTags | None:
+    if encoding is None:
+        return None
+    num_illegal = sum(each.num_illegal for each in predicted if isinstance(each, Prediction))
+    return OwnTags(encoding=encoding, num_illegal=num_illegal)
 
 
 def _get_tags(sentences: Sequence[Sentence | Prediction], side: str) -> list[tuple[str, ...]]:
@@ -204,97 +231,3 @@ def _find_confusions(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence
     return tuple(
         Confusion(gold=ours, predicted=theirs, count=-count) for count, ours, theirs in sorted(wrong)[:MAX_CONFUSIONS]
     )
-
-
-# --- JSON: values are written and read as their dataclasses declare them --------------------------------------------
-
-# Written for the reader, and dropped again on reading.
-_DERIVED: dict[type, tuple[str, ...]] = {
-    Counts: ("precision", "recall", "f1"),
-    Ratio: ("value",),
-    TagScores: ("main_name", "main", "rule", "macro_f1"),
-    SpanScores: ("main_name", "main", "rule", "macro_f1"),
-}
-_EXPECTED = {int: "an integer >= 0", float: "a finite number", str: "a string"}
-
-
-def _write(value: Any) -> Any:
-    if is_dataclass(value):
-        names = (*_DERIVED.get(type(value), ()), *(each.name for each in fields(value)))
-        return {name: _write(getattr(value, name)) for name in names}
-    if isinstance(value, dict):
-        return {key: _write(each) for key, each in value.items()}
-    if isinstance(value, tuple):
-        return [_write(each) for each in value]
-    return value
-
-
-def _read(kind: Any, value: Any, where: str) -> Any:
-    if is_dataclass(kind):
-        return _read_fields(kind, value, where)
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        return _read_union(arguments, value, where)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise _unexpected("an object", value, where)
-        return {key: _read(arguments[1], each, f"{where}.{key}") for key, each in value.items()}
-    if origin is tuple:
-        same = arguments[-1] is Ellipsis
-        if not isinstance(value, list) or not (same or len(value) == len(arguments)):
-            raise _unexpected("a list" if same else f"a list of {len(arguments)}", value, where)
-        kinds = [arguments[0]] * len(value) if same else arguments
-        return tuple(_read(*pair, f"{where}[{index}]") for index, pair in enumerate(zip(kinds, value, strict=True)))
-    # bool is an int to Python, not to a reader of JSON
-    if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-        raise _unexpected(_EXPECTED[kind], value, where)
-    if kind is str:
-        return value
-    if (value < 0 and kind is int) or not math.isfinite(value):
-        raise _unexpected(_EXPECTED[kind], value, where)
-    return kind(value)
-
-
-def _read_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
-    others = [kind for kind in kinds if kind is not NoneType]
-    if value is None and len(others) < len(kinds):
-        return None
-    if len(others) == 1:
-        return _read(others[0], value, where)
-    if TagScores in others:
-        return _read(TagScores if isinstance(value, dict) and "accuracy" in value else SpanScores, value, where)
-    if not isinstance(value, tuple(others)):
-        raise _unexpected("a string, a number or null", value, where)
-    return value
-
-
-def _read_fields(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise _unexpected("an object", value, where)
-    hints, names = get_type_hints(kind), [each.name for each in fields(kind)]
-    for name in names:
-        if name not in value:
-            raise ValueError(f"{where}: no key {name!r}")
-    for name in value.keys() - {*names, *_DERIVED.get(kind, ())}:
-        raise ValueError(f"{where}: no such key {name!r}")
-    read = {name: _read(hints[name], value[name], f"{where}.{name}") for name in names}
-    try:
-        return kind(**read)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _unexpected(expected: str, value: Any, where: str) -> ValueError:
-    return ValueError(f"{where}: expected {expected}, got {reprlib.repr(value)}")
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    read = dict(pairs)
-    if len(read) < len(pairs):
-        repeated = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"key {repeated!r} occurs twice")
-    return read
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number in JSON")

@@ -1,12 +1,14 @@
 """From the network's tag ids to answers in the data's own scheme, and back for what is known beforehand."""
 
 from collections.abc import Collection, Sequence
+from functools import cache, partial
+from itertools import pairwise
 
 import numpy as np
 
 from tagger.data.batches import Flags
 from tagger.data.tag_table import TagSpelling, TagTable
-from tagger.schemes import convert_tags, tags_of_types
+from tagger.schemes import convert_tags, is_legal, is_plain, tags_of_types
 from tagger.sentence import Prediction, Span
 
 AllowedTags = Sequence[Collection[str] | None]  # for each token the tags it may get, or None for any
@@ -32,6 +34,7 @@ class Speller:
 
     def __init__(self, tags: Sequence[str], *, encoding: str, scheme: str) -> None:
         self._tags, self._scheme, self.encoding = tuple(tags), scheme, encoding
+        self._is_illegal = cache(partial(_is_illegal, tags=self._tags, encoding=encoding))
         self._spelling = TagSpelling(tags, encoding=encoding, scheme=scheme)
         table = TagTable.build(tags, encoding=encoding, scheme=scheme)
         self.labels = {} if table is None else {name: number for number, name in enumerate(table.label_names)}
@@ -55,6 +58,12 @@ class Speller:
             for tag, number, may_be in zip(tags, ids, flags, strict=True)
         ]
 
+    def count_illegal(self, ids: Sequence[int]) -> int:
+        """How many transitions between these tag ids the encoding forbids, those at the sentence's ends included."""
+        if is_plain(self.encoding):
+            return 0
+        return sum(self._is_illegal(before, after) for before, after in pairwise((None, *ids, None)))
+
     def flags(self, tokens: tuple[str, ...], allowed: AllowedTags | None) -> Flags:
         """(T, K): the network's tags that each token may get."""
         if not self._spelling.is_one_to_one:
@@ -71,6 +80,12 @@ class Speller:
                 raise ValueError(f"token {token!r} is left without a tag it may get")
             rows.append(row)
         return np.array(rows, dtype=np.bool_).reshape(len(tokens), len(self._tags))
+
+
+def _is_illegal(before: int | None, after: int | None, *, tags: Sequence[str], encoding: str) -> bool:
+    """Whether a tag id may not follow another; None stands for the sentence's start and end."""
+    one, other = (None if number is None else tags[number] for number in (before, after))
+    return not is_legal(one, other, encoding)
 
 
 def join(parts: list[Prediction], offsets: tuple[tuple[int, int], ...]) -> Prediction:
@@ -98,4 +113,5 @@ def join(parts: list[Prediction], offsets: tuple[tuple[int, int], ...]) -> Predi
         confidence=tuple(confidence),
         offsets=offsets,
         sentence_starts=tuple(starts),
+        num_illegal=sum(part.num_illegal for part in parts),
     )

@@ -1,8 +1,14 @@
-"""Where to compute: the device that a name means."""
+"""Where to compute: the device that a name means, and how exactly it computes."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from tagger.errors import ConfigError
+
+_FLAGS = threading.Lock()  # cuDNN's flags belong to the whole process
 
 
 def pick_device(name: str, *, key: str = "device") -> torch.device:
@@ -26,3 +32,22 @@ def pick_device(name: str, *, key: str = "device") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"{key}: {name}: there are {torch.cuda.device_count()} CUDA devices here; try cpu or auto")
     return device
+
+
+@contextmanager
+def full_float32(device: torch.device) -> Iterator[None]:
+    """Computes float32 in float32: by default cuDNN's LSTM and convolutions round to TF32, with 10 bits of mantissa.
+
+    On CUDA, one thread at a time.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    with (
+        _FLAGS,
+        cudnn.flags(
+            enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
+        ),
+    ):
+        yield

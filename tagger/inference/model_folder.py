@@ -12,10 +12,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -139,11 +140,21 @@ def load_model(folder: Path) -> SavedModel:
 
 
 def write_synced(path: Path, content: bytes) -> None:
-    """Writes a file aside, waits until it is on the disk, and puts it in an older one's place; raises OSError."""
+    """Writes a file as `replacing` does."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to be written aside, which takes an older one's place when it is complete and on the disk.
+
+    The older file stays as it was if the block fails. Raises OSError.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with aside.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

@@ -15,7 +15,9 @@ from torch import Tensor
 from tagger.data.batches import Flags, bucket, collate
 from tagger.data.vocab import FormTable, Vocabulary
 from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
-from tagger.inference.device import pick_device
+from tagger.inference.device import full_float32, pick_device
+from tagger.inference.inputs import check_sentences, check_text, check_texts, check_tokens
+from tagger.inference.memory import release_memory
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.text import split_text
 from tagger.model.heads import CRFHead
@@ -79,16 +81,17 @@ class Predictor:
         self.network = network.to(device)
         self.vocabulary = vocabulary
         self.scheme = scheme
+        self.encoding = scheme if is_plain(scheme) else encoding
         self.device = device
-        self._speller = Speller(vocabulary.tags, encoding=scheme if is_plain(scheme) else encoding, scheme=scheme)
+        self._speller = Speller(vocabulary.tags, encoding=self.encoding, scheme=scheme)
         self._answers = torch.tensor(self._speller.stands_for, dtype=torch.float32, device=device)  # (K, A)
         self._table = FormTable(vocabulary, max_forms=MAX_FORMS)
         self._lock = threading.Lock()  # held wherever the table is in use
+        self._num_since_release = 0  # sentences tagged since memory was handed back
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[SequenceTagger, Vocabulary]]:
         # Pickling (for other processes) and copying leave out the lock, and the forms met so far.
-        encoding = self._speller.encoding
-        make = functools.partial(Predictor, scheme=self.scheme, encoding=encoding, device=self.device)
+        make = functools.partial(Predictor, scheme=self.scheme, encoding=self.encoding, device=self.device)
         return make, (self.network, self.vocabulary)
 
     @property
@@ -117,8 +120,8 @@ class Predictor:
         """
         if allowed is None:
             return list(self.predict_stream(sentences))
-        self._check_sentences(sentences)
-        checked, limits = [_checked(sentence) for sentence in sentences], list(allowed)
+        check_sentences(sentences)
+        checked, limits = [check_tokens(sentence) for sentence in sentences], list(allowed)
         if len(checked) != len(limits):
             raise ValueError(f"{len(checked)} sentences but allowed tags for {len(limits)}")
         flags = [self._speller.flags(*pair) for pair in zip(checked, limits, strict=True)]
@@ -142,22 +145,21 @@ class Predictor:
             raise ValueError(f"n: expected a number >= 1, got {n}")
         if not isinstance(self.network.head, CRFHead):
             raise ValueError("only a model with a CRF head ranks whole tag sequences")
-        self._check_sentences(sentences)
-        checked = [_checked(sentence) for sentence in sentences]
+        check_sentences(sentences)
+        checked = [check_tokens(sentence) for sentence in sentences]
         answers: list[list[tuple[Prediction, float]]] = [[] for _ in checked]
         with torch.inference_mode():
             for scored in self._score(checked, None):
                 paths, chances = self.network.head.crf.n_best(scored.emissions.float(), scored.mask, n=n)
-                for rank in range(n):
-                    ranked = self._decode(checked, scored, paths[:, rank])
-                    for (index, prediction), chance in zip(ranked, chances[:, rank].tolist(), strict=True):
-                        if chance > 0 or rank == 0:
-                            answers[index].append((prediction, chance))
+                ranked = self._decode(checked, scored, paths)
+                for (index, prediction), chance in zip(ranked, chances.flatten().tolist(), strict=True):
+                    if chance > 0 or not answers[index]:
+                        answers[index].append((prediction, chance))
         return answers
 
     def predict_stream(self, sentences: Iterable[Sequence[str]]) -> Iterator[Prediction]:
         """`predict` for any number of sentences in constant memory: reads ahead by at most `WINDOW` sentences."""
-        self._check_sentences(sentences)
+        check_sentences(sentences)
         return self._windows(iter(sentences))
 
     @overload
@@ -180,8 +182,7 @@ class Predictor:
 
     def predict_text_stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
         """`predict_text` for any number of strings in constant memory: reads ahead by at most `WINDOW` sentences."""
-        if isinstance(texts, str):
-            raise TypeError("predict_text_stream takes many strings, not one: use predict_text")
+        check_texts(texts)
         return self._texts(iter(texts))
 
     def _texts(self, texts: Iterator[str]) -> Iterator[Prediction]:
@@ -189,8 +190,7 @@ class Predictor:
 
         def split() -> Iterator[tuple[str, ...]]:
             for text in texts:
-                if not isinstance(text, str):
-                    raise TypeError(f"predict_text takes strings, got {type(text).__name__}: use predict for tokens")
+                check_text(text)
                 sentences = split_text(text)
                 offsets = tuple(offset for sentence in sentences for offset in sentence.offsets or ())
                 # a text without tokens passes as an empty sentence, so that it keeps its place
@@ -205,7 +205,7 @@ class Predictor:
                 parts = []
 
     def _windows(self, sentences: Iterator[Sequence[str]]) -> Iterator[Prediction]:
-        while window := [_checked(sentence) for sentence in islice(sentences, WINDOW)]:
+        while window := [check_tokens(sentence) for sentence in islice(sentences, WINDOW)]:
             yield from self._predict_window(window, None)
 
     def _predict_window(self, window: list[tuple[str, ...]], flags: list[Flags] | None) -> list[Prediction]:
@@ -214,8 +214,12 @@ class Predictor:
         with torch.inference_mode():
             for scored in self._score(window, flags):
                 ids = self.network.head.decode(scored.emissions, scored.mask, allowed=scored.allowed)  # (B, T)
-                for index, answer in self._decode(window, scored, ids):
+                for index, answer in self._decode(window, scored, ids.unsqueeze(1)):
                     answers[index] = answer
+        self._num_since_release += len(window)
+        if self._num_since_release >= WINDOW:  # not for every sentence that comes by itself: it takes milliseconds
+            self._num_since_release = 0
+            release_memory()
         return answers
 
     def _score(self, window: list[tuple[str, ...]], flags: list[Flags] | None) -> Iterator["_Scored"]:
@@ -225,50 +229,53 @@ class Predictor:
             allowed = None if flags is None else [flags[index] for index in indices]
             with self._lock:
                 rows = self._table.rows(window[index] for index in indices)
-                batch = collate(rows, table=self._table, tags=None, order=indices, allowed=allowed)
+                batch = collate(rows, table=self._table, tags=None, allowed=allowed)
             batch = batch.to(self.device)
-            emissions = self.network(batch)
+            with full_float32(self.device):
+                emissions = self.network(batch)
             yield _Scored(indices=indices, emissions=emissions, mask=batch.mask, allowed=batch.allowed, flags=allowed)
 
     def _decode(
         self, window: list[tuple[str, ...]], scored: "_Scored", ids: Tensor
     ) -> Iterator[tuple[int, Prediction]]:
-        """The Predictions that tag ids (B, T) stand for, each with its place in the window."""
+        """The Predictions of tag ids (B, R, T), R for each sentence, each with the sentence's place in the window."""
         head, emissions, mask, allowed = self.network.head, scored.emissions, scored.mask, scored.allowed
-        # (B, T, A): the probability of each tag as the data spell it, which several of the network's can stand for
-        chances_of_tags = head.marginals(emissions, mask, allowed=allowed) @ self._answers
-        given = self._answers.argmax(dim=1)[ids].unsqueeze(2)  # (B, T, 1)
-        confidence = chances_of_tags.gather(2, given).squeeze(2).clamp(max=1.0).tolist()
-        tokens = [window[index] for index in scored.indices]
+        # (B, 1, T, A): the probability of each tag as the data spell it, which several of the network's can stand for
+        chances_of_tags = (head.marginals(emissions, mask, allowed=allowed) @ self._answers).unsqueeze(1)
+        given = self._answers.argmax(dim=1)[ids].unsqueeze(3)  # (B, R, T, 1)
+        confidence = chances_of_tags.expand(-1, ids.size(1), -1, -1).gather(3, given).squeeze(3).clamp(max=1.0)
+        rows = [row for row in range(ids.size(0)) for _ in range(ids.size(1))]  # of each answer: its sentence
+        tokens = [window[scored.indices[row]] for row in rows]
+        paths = [path[: len(words)] for words, path in zip(tokens, ids.flatten(0, 1).tolist(), strict=True)]
         tags = [
-            self._speller.respell(row[: len(tokens[at])], None if scored.flags is None else scored.flags[at])
-            for at, row in enumerate(ids.tolist())
+            self._speller.respell(path, None if scored.flags is None else scored.flags[row])
+            for row, path in zip(rows, paths, strict=True)
         ]
         spans: list[list[Span]] = [[] for _ in tags]
         if labels := self._speller.labels:
-            spans = [tags_to_spans(row, self.scheme) for row in tags]
+            spans = [tags_to_spans(path, self.scheme) for path in tags]
             # (N, 4): sentence, first token, token after the last, label
             places = torch.tensor(
-                [(row, span.start, span.end, labels[span.label]) for row, found in enumerate(spans) for span in found],
+                [
+                    (row, span.start, span.end, labels[span.label])
+                    for row, found in zip(rows, spans, strict=True)
+                    for span in found
+                ],
                 dtype=torch.int64,
                 device=self.device,
             ).view(-1, 4)
             chances = iter(head.span_probabilities(emissions, mask, places, allowed=allowed).tolist())
             spans = [[replace(span, confidence=min(1.0, next(chances))) for span in found] for found in spans]
-        for row, index in enumerate(scored.indices):
+        for at, (row, sure) in enumerate(zip(rows, confidence.flatten(0, 1).tolist(), strict=True)):
             prediction = Prediction(
-                tokens=tokens[row],
-                tags=tuple(tags[row]),
-                spans=tuple(spans[row]),
-                confidence=tuple(confidence[row][: len(tokens[row])]),
+                tokens=tokens[at],
+                tags=tuple(tags[at]),
+                spans=tuple(spans[at]),
+                confidence=tuple(sure[: len(tokens[at])]),
                 sentence_starts=(0,),
+                num_illegal=self._speller.count_illegal(paths[at]),
             )
-            yield index, prediction
-
-    @staticmethod
-    def _check_sentences(sentences: object) -> None:
-        if isinstance(sentences, str):
-            raise TypeError("predict takes sentences of tokens, not a string: use predict_text for raw text")
+            yield scored.indices[row], prediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,15 +293,3 @@ class _Scored:
 
 
 _Offsets = tuple[tuple[int, int], ...]
-
-
-def _checked(sentence: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(sentence, str):
-        raise TypeError("a sentence is a sequence of tokens, not a string: use predict_text for raw text")
-    if not isinstance(sentence, Iterable):
-        raise TypeError(f"a sentence is a sequence of tokens, got {type(sentence).__name__}")
-    tokens = tuple(sentence)
-    for token in tokens:
-        if not isinstance(token, str):
-            raise TypeError(f"a token is a string, got {type(token).__name__}: {token!r}")
-    return tokens

@@ -171,26 +171,12 @@ def _cut(chunk: str) -> tuple[Offsets, ...]:
 _cut_cached = lru_cache(maxsize=1 << 15)(_cut)
 
 
-def split_sentences(text: str) -> list[Offsets]:
-    """Cuts text into sentences.
+def split_text(text: str) -> list[Sentence]:
+    """Cuts text into sentences of tokens.
 
     A line end ends a sentence. So do `.`, `!`, `?` and `…` (with quotes and brackets that close behind them) before
     a space and a capital, a digit, a quote, or a letter of a script without capitals. The period of an abbreviation
-    or of an initial does not.
-
-    Args:
-        text: any text.
-
-    Returns:
-        For each sentence, in order, its half-open `(start, end)` in characters of `text`, without whitespace around
-        it. No token is cut.
-    """
-    tokens = tokenize(text)
-    return [(tokens[first][0], tokens[last - 1][1]) for first, last in _group_sentences(text, tokens)]
-
-
-def split_text(text: str) -> list[Sentence]:
-    """Cuts text into sentences of tokens.
+    or of an initial does not. No token is cut.
 
     Args:
         text: any text.

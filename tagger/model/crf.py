@@ -109,11 +109,10 @@ class LinearChainCRF(nn.Module):
             (B, T) ids, 0 where padded.
         """
         lengths = check_mask(mask)
-        emissions = _fill(emissions, mask)
         if allowed is not None:
             emissions = emissions.masked_fill(~allowed, FORBIDDEN)
         if self._use_torchcrf:
-            return reference.best_path(emissions, mask, self._potentials().to(emissions.dtype))
+            return reference.best_path(_fill(emissions, mask), mask, self._potentials().to(emissions.dtype))
         return best_path(emissions, lengths, self._potentials().to(emissions.dtype))
 
     def n_best(self, emissions: Tensor, mask: Tensor, *, n: int) -> tuple[Tensor, Tensor]:
@@ -282,10 +281,9 @@ def check_mask(mask: Tensor) -> Tensor:
     """
     lengths = mask.sum(dim=1)
     if mask.device.type == "cpu":
-        aligned = torch.arange(mask.size(1)) < lengths.unsqueeze(1)
-        if not bool((lengths > 0).all()):
+        if not mask[:, 0].all():
             raise ValueError("a sentence without tokens")
-        if not torch.equal(mask, aligned):
+        if not torch.equal(mask, torch.arange(mask.size(1)) < lengths.unsqueeze(1)):
             raise ValueError("a mask with a hole: tokens stand on the left, padding on the right")
     return lengths
 

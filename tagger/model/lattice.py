@@ -90,50 +90,45 @@ class ScaledLattice:
         backwards = reversal(lengths, num_steps).t()  # (T, B)
         both = torch.stack([times.expand_as(backwards), backwards], dim=1) + sentences * num_steps  # (T, 2, B)
         chains = x.flatten(0, 1).index_select(0, both.flatten()).view(*both.shape, num_tags)
+        # state: alpha, and gamma, up to each token, rescaled; before: the same without the token's own emission
         before, state, scale = _run(chains, first, steps, floor=floor)
-        home = ((2 * backwards + 1) * num_sentences + sentences).flatten()  # where token t of the second chain stands
-        # alpha[t], gamma[t]: (B, K) sums up to token t, and from token t on, rescaled;
-        # before[t], after[t]: the same without token t's own emission
-        self._alpha, self._before = state[:, 0], before[:, 0]
-        self._gamma = state.flatten(0, 2).index_select(0, home).view_as(self._alpha)
-        self._after = before.flatten(0, 2).index_select(0, home).view_as(self._alpha)
-        self._in_sentence = times < lengths  # (T, B)
+        # where token t of the second chain stands
+        self._home = ((2 * backwards + 1) * num_sentences + sentences).flatten()
+        self._state, self._before, self._in_sentence = state, before, times < lengths  # (T, 2, B, K) twice, (T, B)
         # logarithms are added up in float64: over a long sentence they grow large beside what each token adds
-        logs = scale.double().log()  # (T, 2, B, 1)
-        self._log_scale = torch.where(self._in_sentence, logs[:, 0, :, 0], 0.0)  # (T, B)
-        self._log_scale_back = torch.where(
-            self._in_sentence, logs.flatten().index_select(0, home).view_as(backwards), 0.0
-        )
-        self._highest = torch.where(self._in_sentence, highest.squeeze(2).t().double(), 0.0)  # (T, B)
-        last = (lengths - 1).view(1, -1, 1).expand(1, -1, num_tags)
-        ends = (self._alpha.gather(0, last)[0] * end).sum(dim=1)  # (B,)
-        begins = (self._gamma[0] * start + _FLOOR[dtype]).sum(dim=1)
+        log_scale = torch.where(self._in_sentence.unsqueeze(1), scale.squeeze(3).double().log(), 0.0)  # (T, 2, B)
+        self._log_scale = log_scale
+        self._highest = torch.where(self._in_sentence, highest.squeeze(2).t(), 0.0).double()  # (T, B)
+        # both chains' sums at their last token, (2, B, K), and what is left to multiply them by there
+        last = (lengths - 1).view(1, 1, -1, 1).expand(1, 2, -1, num_tags)
+        ends = state.gather(0, last)[0] * torch.stack([end, start]).unsqueeze(1) + floor
         # log Z less the highest scores: too small if anything, and too large if anything
-        self._lower = ends.double().log() + self._log_scale.sum(dim=0)  # (B,)
-        self._upper = begins.double().log() + self._log_scale_back.sum(dim=0)
+        self._bounds = ends.sum(dim=2).double().log() + log_scale.sum(dim=0)  # (2, B)
         highest_path = self._highest.sum(dim=0) + (lengths - 1) * self._highest_transition  # (B,)
-        self.log_partition = self._lower + highest_path + self._highest_start + self._highest_end
+        self.log_partition = self._bounds[0] + highest_path + (self._highest_start + self._highest_end)
 
     @property
     def is_exact(self) -> bool:
         """Whether nothing that matters was lost: but for rounding, Z is the same number from both ends."""
+        lower, upper = self._bounds
         # of the logarithms only those of float64 round by their size
-        rounding = _ROUNDING[self.emissions.dtype] * self.lengths + _ROUNDING[torch.float64] * self._lower.abs()
-        return bool(((self._upper - self._lower).abs() < rounding).all())  # not so for inf or NaN
+        rounding = _ROUNDING[self.emissions.dtype] * self.lengths + _ROUNDING[torch.float64] * lower.abs()
+        return bool(((upper - lower).abs() < rounding).all())  # not so for inf or NaN
 
     def posteriors(self) -> Tensor:
         """(B, T, K): the probability of each tag at each token; zeros in padding."""
-        product = self._alpha * self._after  # (T, B, K), proportional to the probability
+        product = self._state[:, 0] * self._at_home(self._before)  # (T, B, K), alpha beta, proportional to it
         product = product / product.sum(dim=2, keepdim=True)
         return torch.where(self._in_sentence.unsqueeze(2), product, 0.0).transpose(0, 1)
 
     def transition_counts(self) -> Tensor:
         """(K, K): how often tag j is expected after tag i, over the whole batch."""
-        gamma, reached = self._gamma[1:], self._before[1:]  # (T-1, B, K): at token t+1
+        # (T-1, B, K) each: alpha at token t; at token t+1 gamma, and alpha without the token's own emission
+        alpha, gamma, reached = self._state[:-1, 0], self._at_home(self._state)[1:], self._before[1:, 0]
         total = (reached * gamma).sum(dim=2, keepdim=True)  # what the K * K products below sum to
         factor = torch.where(self._in_sentence[1:].unsqueeze(2), total.reciprocal(), 0.0)
         # NaN stands in padding alone, after a last tag that nothing can follow
-        alpha = (self._alpha[:-1] * factor).nan_to_num_(nan=0.0)  # (T-1, B, K)
+        alpha = (alpha * factor).nan_to_num_(nan=0.0)
         # in pieces, added up in float64: over many tokens float32 would lose digits
         pieces = zip(torch.split(alpha.flatten(0, 1), _PIECE), torch.split(gamma.flatten(0, 1), _PIECE), strict=True)
         products = [one.t() @ other for one, other in pieces]  # (K, K) each
@@ -141,15 +136,20 @@ class ScaledLattice:
 
     def logs(self) -> tuple[Tensor, Tensor]:
         """Alpha and beta as logarithms, (B, T, K) each, to the scale of `log_partition`."""
-        steps = torch.arange(self._alpha.size(0), device=self.lengths.device).unsqueeze(1)  # (T, 1)
-        # what was taken out of alpha[t], and of after[t]: (T, B)
-        gained = torch.cumsum(self._log_scale + self._highest, dim=0) + steps * self._highest_transition
-        ahead = self._log_scale_back + self._highest
+        steps = torch.arange(self.emissions.size(1), device=self.lengths.device).unsqueeze(1)  # (T, 1)
+        # what was taken out of alpha[t], and of beta[t]: (T, B)
+        gained = torch.cumsum(self._log_scale[:, 0] + self._highest, dim=0) + steps * self._highest_transition
+        ahead = self._at_home(self._log_scale.unsqueeze(3)).squeeze(2) + self._highest
         ahead = ahead.flip(0).cumsum(dim=0).flip(0) - ahead  # of the tokens after t alone
         ahead = ahead + (self.lengths - 1 - steps) * self._highest_transition
-        log_alpha = self._alpha.double().log() + (gained + self._highest_start).unsqueeze(2)
-        log_beta = self._after.double().log() + (ahead + self._highest_end).unsqueeze(2)
+        log_alpha = self._state[:, 0].double().log() + (gained + self._highest_start).unsqueeze(2)
+        log_beta = self._at_home(self._before).double().log() + (ahead + self._highest_end).unsqueeze(2)
         return log_alpha.transpose(0, 1), log_beta.transpose(0, 1)
+
+    def _at_home(self, chains: Tensor) -> Tensor:
+        """(T, 2, B, *) -> (T, B, *): of the second chain, what belongs to each token."""
+        rows = chains.flatten(0, 2).index_select(0, self._home)
+        return rows.view(chains.size(0), chains.size(2), chains.size(3))
 
 
 class LogLattice:

@@ -17,7 +17,7 @@ def best_path(emissions: Tensor, lengths: Tensor, potentials: Potentials) -> Ten
     """The highest-scoring tag sequence of each sentence.
 
     Args:
-        emissions: (B, T, K) scores; padding holds finite numbers.
+        emissions: (B, T, K) scores; whatever stands in padding has no effect.
         lengths: (B,) tokens of each sentence, each >= 1.
         potentials: the chain's other scores.
 

@@ -1,57 +1,182 @@
 """evaluate(): a trained model on sentences with gold tags -> Report."""
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tagger.config import DataConfig
+from tagger.data.corpus import read_sentences
 from tagger.data.vocab import known_words
-from tagger.errors import DataError
+from tagger.errors import ConfigError, DataError
 from tagger.evaluation.report import CurvePoint, Fact, Report, build_report
-from tagger.inference.predictor import Predictor, load
+from tagger.inference.device import pick_device
+from tagger.inference.model_folder import SavedModel, load_model
+from tagger.inference.predictor import Predictor, predictor_of
+from tagger.model.heads import CRFHead
+from tagger.schemes import convert_tags
 from tagger.sentence import Sentence
+from tagger.training.caveats import ON_TRAIN
+from tagger.training.hardware import describe_device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gold:
+    """Sentences to score against, and what a report says of them.
+
+    Attributes:
+        sentences: sentences with gold tags.
+        title: model and data in a few words.
+        split: the name of the data.
+        facts: where they come from.
+        warnings: what to know before the scores are believed.
+    """
+
+    sentences: Sequence[Sentence]
+    title: str = "tagger"
+    split: str = "test"
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def evaluate(
     model: Predictor | str | Path,
-    sentences: Sequence[Sentence],
+    sentences: Sequence[Sentence] | str | Path,
     *,
-    title: str = "tagger",
-    split: str = "test",
+    title: str | None = None,
+    split: str | None = None,
     curve: Sequence[CurvePoint] = (),
     facts: Mapping[str, Fact] | None = None,
+    warnings: Sequence[str] = (),
 ) -> Report:
-    """Tags sentences and compares the tags with gold.
+    """Tags sentences and compares the tags with gold; spans are counted a second time by seqeval.
 
     Args:
         model: a Predictor, or a run folder or model folder to load one from.
-        sentences: sentences with gold tags, in the scheme of the model's training data.
-        title: what is evaluated, for the report's heading.
-        split: the name of the data, for the report's heading.
+        sentences: sentences with gold tags, in the scheme of the model's training data; or, where `model` is a folder,
+            a file that is written as its training data were.
+        title: what is evaluated, for the report's heading. Default: the run's name and the file's.
+        split: the name of the data, for the report's heading. Default: the file's name, or test.
         curve: one point for each epoch of training, for the report.
         facts: how the model was made, for the report, in display order.
-
-    Returns:
-        The report; spans in it are counted a second time by seqeval.
+        warnings: what to know before the scores are believed, for the report.
 
     Raises:
-        DataError: a sentence without tags.
-        MissingInputError, ModelError: the model cannot be loaded.
+        TypeError: no model, no sentences, or a file for a Predictor, which cannot know how to read it.
+        DataError, ConfigError: a sentence without tags; a file that is not as declared (see `read_gold`).
+        MissingInputError, ModelError: the model cannot be loaded, or the file is not there.
     """
-    predictor = model if isinstance(model, Predictor) else load(model)
-    for number, sentence in enumerate(sentences, start=1):
-        if sentence.tags is None:  # said before the work of tagging, not after
-            raise DataError(f"{sentence.source or f'sentence {number}'}: no tags to score")
+    predictor, gold = _open(model, sentences)
     start = time.perf_counter()
-    predictions = predictor.predict(sentence.tokens for sentence in sentences)
+    predictions = predictor.predict(sentence.tokens for sentence in gold.sentences)
     seconds = time.perf_counter() - start
-    num_tokens = sum(map(len, sentences))
+    how = _describe(predictor, {**gold.facts, **(facts or {})})
+    tokens = [token for sentence in gold.sentences for token in sentence.tokens]
     return build_report(
-        sentences,
+        gold.sentences,
         predictions,
-        title=title,
-        split=split,
+        title=gold.title if title is None else title,
+        split=gold.split if split is None else split,
         scheme=predictor.scheme,
-        known_words=known_words(predictor.vocabulary, {token for sentence in sentences for token in sentence.tokens}),
+        known_words=known_words(predictor.vocabulary, set(tokens)),
+        encoding=predictor.encoding,
         curve=curve,
-        facts={**(facts or {}), "predicted tokens/s": round(num_tokens / seconds)},
+        facts={**how, "predicted tokens/s": round(len(tokens) / seconds)},
+        warnings=(*warnings, *gold.warnings),
     )
+
+
+def read_gold(path: Path, data: DataConfig, *, saved: SavedModel, model: str | Path) -> Gold:
+    """Reads a file to score a saved model on.
+
+    Args:
+        path: the file.
+        data: how it is written; its paths are not looked at.
+        saved: the model.
+        model: the folder it was loaded from.
+
+    Raises:
+        ConfigError: `data` describes a Hub dataset, which is no file.
+        DataError: a file that is not as declared, or holds no sentence.
+        MissingInputError: there is no such file.
+    """
+    if data.format == "hub":
+        raise ConfigError(
+            f"{path}: the model was trained on a Hub dataset, which says nothing of how a file is read: "
+            "give sentences, or use tagger evaluate --from"
+        )
+    sentences = list(read_sentences(path, data))
+    if not any(len(sentence) for sentence in sentences):
+        raise DataError(f"{path}: holds no sentence")
+    scheme = saved.config.data.scheme
+    if data.scheme != scheme:
+        sentences = [
+            replace(sentence, tags=tuple(convert_tags(sentence.tags or (), data.scheme, scheme)))
+            for sentence in sentences
+        ]
+    facts: dict[str, Fact] = {"model": str(model), "data": str(path)}
+    warnings: tuple[str, ...] = ()
+    if path.is_file():  # a pipe can be read only once
+        with path.open("rb") as file:
+            facts["data sha256"] = digest = hashlib.file_digest(file, "sha256").hexdigest()
+        warnings = (ON_TRAIN,) if digest == _hash_of_train(saved) else ()
+    title = make_title(Path(model), path.name)
+    return Gold(sentences=sentences, title=title, split=path.stem, facts=facts, warnings=warnings)
+
+
+def make_title(model: Path, data: str) -> str:
+    """A report's heading: the name of the run, without its folder, on the name of the data.
+
+    Args:
+        model: a run folder, or the model folder within it.
+        data: the file's name, or the dataset's.
+    """
+    return f"{_name_of(model)} on {data}"
+
+
+def _open(model: Predictor | str | Path, sentences: Sequence[Sentence] | str | Path) -> tuple[Predictor, Gold]:
+    if isinstance(model, Predictor):
+        if isinstance(sentences, str | Path):
+            raise TypeError(
+                "a Predictor does not know how a file is read: give the model's folder instead of it, "
+                f"tagger.evaluate('runs/my_run', {str(sentences)!r}), or sentences"
+            )
+        return model, Gold(sentences=_checked(sentences))
+    if not isinstance(model, str | Path):
+        raise TypeError(f"evaluate takes a Predictor or a model's folder, got {type(model).__name__}")
+    saved = load_model(Path(model))
+    if isinstance(sentences, str | Path):
+        gold = read_gold(Path(sentences), saved.config.data, saved=saved, model=model)
+    else:
+        gold = Gold(sentences=_checked(sentences), title=_name_of(Path(model)), facts={"model": str(model)})
+    return predictor_of(saved, device=pick_device("auto")), gold
+
+
+def _describe(predictor: Predictor, facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """The facts, and what they lack of how the predictor works."""
+    head = "crf" if isinstance(predictor.network.head, CRFHead) else "softmax"
+    own: dict[str, Fact] = {"device": describe_device(predictor.device), "head": head}
+    return {**facts, **{name: value for name, value in own.items() if name not in facts}}
+
+
+def _checked(sentences: Sequence[Sentence]) -> list[Sentence]:
+    """The sentences, all of which have tags: said before the work of tagging, not after."""
+    checked = list(sentences)
+    for number, sentence in enumerate(checked, start=1):
+        if not isinstance(sentence, Sentence):
+            raise TypeError(f"sentence {number}: expected a tagger.Sentence, got {type(sentence).__name__}")
+        if sentence.tags is None:
+            raise DataError(f"{sentence.source or f'sentence {number}'}: no tags to score")
+    return checked
+
+
+def _name_of(model: Path) -> str:
+    folder = model.absolute()
+    return folder.parent.name if folder.name == "model" else folder.name
+
+
+def _hash_of_train(saved: SavedModel) -> object:
+    read = saved.manifest.get("data")
+    train = read.get("train") if isinstance(read, Mapping) else None
+    return train.get("sha256") if isinstance(train, Mapping) else None

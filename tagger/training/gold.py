@@ -27,17 +27,14 @@ def encode_gold(config: Config, corpus: Corpus, vocabulary: Vocabulary) -> tuple
     """
     unknown = config.data.unknown_tag
     encoding = "plain" if is_plain(corpus.scheme) else config.model.encoding
-    ids = {tag: number for number, tag in enumerate(vocabulary.tags)}
-
-    def encode(tags: tuple[str, ...]) -> Ids:
-        return np.array([ids[tag] for tag in convert_tags(tags, corpus.scheme, encoding)], dtype=np.int64)
-
     sentences = [sentence.tags or () for sentence in corpus.train]
-    if unknown is None:
-        return [encode(tags) for tags in sentences], None
+    if unknown is None:  # then one id a token says all, and the K flags of each would be many for a large corpus
+        ids = {tag: number for number, tag in enumerate(vocabulary.tags)}
+        respelled = (convert_tags(tags, corpus.scheme, encoding) for tags in sentences)
+        return [np.array([ids[tag] for tag in tags], dtype=np.int64) for tags in respelled], None
     spelling = TagSpelling(vocabulary.tags, encoding=encoding, scheme=corpus.scheme)
     allowed = [
-        np.array(spelling.of_sentence(tags, unknown=unknown), dtype=np.bool_).reshape(len(tags), len(ids))
+        np.array(spelling.of_sentence(tags, unknown=unknown), dtype=np.bool_).reshape(len(tags), len(vocabulary.tags))
         for tags in sentences
     ]
     return [flags.argmax(axis=1) for flags in allowed], allowed

@@ -8,6 +8,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from tagger.config import TrainingConfig
+from tagger.evaluation.numbers import format_count
 
 
 @contextmanager
@@ -33,6 +34,13 @@ def accelerating(device: torch.device, settings: TrainingConfig) -> Iterator[Acc
         for state, kept in zip(shared, before, strict=True):
             state.clear()
             state.update(kept)
+
+
+def describe_device(device: torch.device) -> str:
+    """`cpu, 2 threads`, or the GPU's name."""
+    if device.type == "cpu":
+        return f"cpu, {format_count(torch.get_num_threads(), 'thread')}"
+    return torch.cuda.get_device_name(device)
 
 
 def choose_precision(device: torch.device, settings: TrainingConfig) -> str:

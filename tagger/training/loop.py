@@ -5,9 +5,10 @@ Whoever iterates decides what to show, what to keep and when to stop; the loop k
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch import Tensor
 from tagger.data.batches import Batch
 from tagger.errors import ConfigError
 from tagger.model.network import SequenceTagger
+from tagger.training.best import BestEpoch
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -49,8 +51,8 @@ class Epoch:
         number: from 1.
         train_loss: mean negative log-likelihood over the epoch, dropout on, in nats per token.
         dev_score: what `evaluate` returned, in [0, 1]; None where there is no dev data or no score is defined.
-        is_best: whether no earlier epoch scored as high. An epoch without a score is the best only while none has had
-            one; so without dev data the latest epoch is the best.
+        is_best: whether no earlier epoch scored as high; every epoch is while none has scored above 0, and without dev
+            data (see `BestEpoch`).
         seconds: time of training and evaluating.
         tokens_per_second: training speed, evaluation left out.
         learning_rate: at the epoch's end.
@@ -63,6 +65,13 @@ class Epoch:
     seconds: float
     tokens_per_second: float
     learning_rate: float
+
+
+class Batches(Protocol):
+    """An epoch's batches: how many there are, and each of them in turn."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Batch]: ...
 
 
 def build_optimizer(
@@ -80,33 +89,37 @@ def build_optimizer(
     return torch.optim.SGD(weights, lr=learning_rate, weight_decay=weight_decay, momentum=momentum)
 
 
-def rate_factor(progress: float, *, schedule: Literal["constant", "linear", "cosine"], warmup: float) -> float:
-    """What the learning rate is multiplied by.
+def rate_factor(
+    before: float, after: float, *, schedule: Literal["constant", "linear", "cosine"], warmup: float
+) -> float:
+    """What the learning rate is multiplied by in one step.
 
     Args:
-        progress: part of all steps that are done, in [0, 1].
+        before: part of all steps that are done before this one, in [0, 1).
+        after: the same with this one, in (0, 1].
         schedule: what happens after warm-up: nothing, a line to 0, or half a cosine to 0 (Loshchilov & Hutter, 2017,
             "SGDR", equation 5 without restarts).
-        warmup: part of all steps in which the factor rises from 0 to 1, in [0, 1).
+        warmup: part of all steps in which the factor rises in equal parts to 1, in [0, 1). The first step takes one
+            part, so that none is made at rate 0.
     """
-    if progress < warmup:
-        return progress / warmup
-    after = (progress - warmup) / (1 - warmup)
+    if before < warmup:
+        return min(after / warmup, 1.0)
+    passed = (before - warmup) / (1 - warmup)
     if schedule == "linear":
-        return 1 - after
+        return 1 - passed
     if schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * min(after, 1.0)))
+        return 0.5 * (1 + math.cos(math.pi * min(passed, 1.0)))
     return 1.0
 
 
 def fit(
     network: SequenceTagger,
-    batches: Callable[[int], Sequence[Batch]],
+    batches: Callable[[int], Batches],
     *,
     optimizer: torch.optim.Optimizer,
     accelerator: "Accelerator",
     num_epochs: int,
-    factor: Callable[[float], float],
+    factor: Callable[[float, float], float],
     accumulate: int = 1,
     clip_norm: float = 0.0,
     patience: int = 0,
@@ -122,10 +135,10 @@ def fit(
         optimizer: steps the network's weights.
         accelerator: precision.
         num_epochs: epochs at most.
-        factor: progress in [0, 1] -> what the learning rate is multiplied by.
+        factor: parts of all steps done before a step and after it -> what the learning rate is multiplied by.
         accumulate: batches whose gradients make one step.
         clip_norm: largest norm of the gradient; 0 = no clipping.
-        patience: epochs that are not the best before stopping; 0 = never.
+        patience: epochs that are not the best before stopping; 0 = never (see `BestEpoch`).
         evaluate: the dev score of the network as it is now, in [0, 1] or None.
 
     Yields:
@@ -134,78 +147,108 @@ def fit(
     Raises:
         ConfigError: the loss or a weight is no longer a finite number.
     """
-    full_rates = [group["lr"] for group in optimizer.param_groups]
-    best, since_best = -math.inf, 0
+    stepper = _Stepper(network, optimizer, accelerator=accelerator, factor=factor, clip_norm=clip_norm)
+    best = BestEpoch(patience)
     for number in range(1, num_epochs + 1):
         start = time.perf_counter()
-        epoch_batches = batches(number)
-        num_steps = math.ceil(len(epoch_batches) / accumulate)
-        total = torch.zeros((), device=network.to_emissions.weight.device, dtype=torch.float64)  # summed nats
-        num_tokens = 0
-        network.train()
-        for step in range(num_steps):
-            first = step * accumulate
-            group = [epoch_batches[at] for at in range(first, min(first + accumulate, len(epoch_batches)))]
-            rate = factor((number - 1 + step / num_steps) / num_epochs)
-            for settings, full_rate in zip(optimizer.param_groups, full_rates, strict=True):
-                settings["lr"] = full_rate * rate
-            total += _step(network, group, optimizer=optimizer, accelerator=accelerator, clip_norm=clip_norm)
-            num_tokens += sum(int(batch.lengths.sum()) for batch in group)
-            if (step + 1) % REPORT_EVERY == 0:
-                yield Step(
-                    epoch=number,
-                    step=step + 1,
-                    num_steps=num_steps,
-                    loss=_finite(total.item() / num_tokens, number),
-                    tokens_per_second=num_tokens / (time.perf_counter() - start),
-                )
-        train_loss = _finite(total.item() / num_tokens, number)
-        _check_weights(network, number)
-        train_seconds = time.perf_counter() - start
+        epoch = yield from _train_epoch(stepper, batches(number), number, num_epochs=num_epochs, accumulate=accumulate)
         score = evaluate() if evaluate is not None else None
-        is_best = score > best if score is not None else best == -math.inf
-        best, since_best = max(best, -math.inf if score is None else score), 0 if is_best else since_best + 1
-        yield Epoch(
-            number=number,
-            train_loss=train_loss,
-            dev_score=score,
-            is_best=is_best,
-            seconds=time.perf_counter() - start,
-            tokens_per_second=num_tokens / train_seconds,
-            learning_rate=optimizer.param_groups[0]["lr"],
-        )
-        if patience and since_best >= patience:
+        yield replace(epoch, dev_score=score, is_best=best.add(score), seconds=time.perf_counter() - start)
+        if best.is_over:
             return
 
 
-def _step(
-    network: SequenceTagger,
-    group: Sequence[Batch],
-    *,
-    optimizer: torch.optim.Optimizer,
-    accelerator: "Accelerator",
-    clip_norm: float,
-) -> Tensor:
-    """One optimizer step over the batches of `group`; returns their summed loss in nats."""
-    num_tokens = sum(int(batch.lengths.sum()) for batch in group)
-    device = network.to_emissions.weight.device
-    total = torch.zeros((), device=device, dtype=torch.float64)
-    optimizer.zero_grad(set_to_none=True)
-    for batch in group:
-        on_device = batch.to(device)
-        if on_device.tags is None:
+def _train_epoch(
+    stepper: "_Stepper", batches: Batches, number: int, *, num_epochs: int, accumulate: int
+) -> Generator[Step, None, Epoch]:
+    """One epoch's steps; returns the Epoch, not evaluated yet."""
+    start = time.perf_counter()
+    total = torch.zeros((), device=stepper.device, dtype=torch.float64)  # summed nats
+    num_tokens = 0
+    num_steps = math.ceil(len(batches) / accumulate)
+    left = iter(batches)
+    stepper.network.train()
+    for step in range(1, num_steps + 1):
+        group = list(islice(left, accumulate))
+        before, after = (number - 1 + (step - 1) / num_steps), (number - 1 + step / num_steps)
+        total += stepper.step(group, before / num_epochs, after / num_epochs, epoch=number)
+        num_tokens += _count_tokens(group)
+        if step % REPORT_EVERY == 0:
+            loss, speed = _finite(total.item() / num_tokens, number), num_tokens / (time.perf_counter() - start)
+            yield Step(epoch=number, step=step, num_steps=num_steps, loss=loss, tokens_per_second=speed)
+    train_loss = _finite(total.item() / num_tokens, number)
+    _check_weights(stepper.network, number)
+    seconds = time.perf_counter() - start
+    return Epoch(
+        number=number,
+        train_loss=train_loss,
+        dev_score=None,
+        is_best=False,
+        seconds=seconds,
+        tokens_per_second=num_tokens / seconds,
+        learning_rate=stepper.learning_rate,
+    )
+
+
+class _Stepper:
+    """Makes optimizer steps, each at its own learning rate."""
+
+    def __init__(
+        self,
+        network: SequenceTagger,
+        optimizer: torch.optim.Optimizer,
+        *,
+        accelerator: "Accelerator",
+        factor: Callable[[float, float], float],
+        clip_norm: float,
+    ) -> None:
+        self.network, self._optimizer, self._accelerator = network, optimizer, accelerator
+        self._factor, self._clip_norm = factor, clip_norm
+        self._full_rates = [settings["lr"] for settings in optimizer.param_groups]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.network.to_emissions.weight.device
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the last step."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    def step(self, group: Sequence[Batch], before: float, after: float, *, epoch: int) -> Tensor:
+        """One optimizer step over the batches of `group`; returns their summed loss in nats."""
+        for settings, full_rate in zip(self._optimizer.param_groups, self._full_rates, strict=True):
+            settings["lr"] = full_rate * self._factor(before, after)
+        num_tokens = _count_tokens(group)
+        total = torch.zeros((), device=self.device, dtype=torch.float64)
+        self._optimizer.zero_grad(set_to_none=True)
+        for batch in group:
+            loss = self._loss(batch.to(self.device))
+            share = int(batch.lengths.sum()) / num_tokens  # this batch's part of the step's tokens
+            self._accelerator.backward(loss * share)
+            total += loss.detach().double() * (share * num_tokens)
+        if self._clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip_norm)
+        try:
+            self._optimizer.step()
+        except RuntimeError as error:
+            if "overflow" not in str(error):
+                raise
+            raise _diverged("a step is too large for float32", epoch) from error
+        return total
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """() nats per token of a batch."""
+        if batch.tags is None:
             raise ValueError("a batch without tags cannot be trained on")
-        with accelerator.autocast():
-            emissions = network(on_device)  # (B, T, K)
-        # () nats per token of this batch
-        loss = network.head.loss(emissions, on_device.tags, on_device.mask, allowed=on_device.allowed)
-        share = int(batch.lengths.sum()) / num_tokens  # this batch's part of the step's tokens
-        accelerator.backward(loss * share)
-        total += loss.detach().double() * (share * num_tokens)
-    if clip_norm:
-        torch.nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
-    optimizer.step()
-    return total
+        with self._accelerator.autocast():
+            emissions = self.network(batch)  # (B, T, K)
+        return self.network.head.loss(emissions, batch.tags, batch.mask, allowed=batch.allowed)
+
+
+def _count_tokens(group: Sequence[Batch]) -> int:
+    return sum(int(batch.lengths.sum()) for batch in group)
 
 
 def _finite(loss: float, epoch: int) -> float:

@@ -1,15 +1,14 @@
 """train(config, out) -> Report: puts data, network, loop and evaluation together, and fills the run folder."""
 
 import functools
+import logging
 import platform
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -18,22 +17,24 @@ from tagger.config import Config
 from tagger.config_checks import check_config
 from tagger.data.batches import LazyBatches, bucket
 from tagger.data.corpus import Corpus, load_corpus
-from tagger.data.vectors import read_vectors
-from tagger.data.vocab import UNKNOWN, FormTable, Vocabulary, count_words
+from tagger.data.vocab import FormTable
+from tagger.evaluation.numbers import format_count
 from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.evaluation.scores import score
 from tagger.inference.device import pick_device
-from tagger.inference.model_folder import save_model, sizes_of
+from tagger.inference.model_folder import save_model
 from tagger.inference.predictor import Predictor
-from tagger.model.network import build_network
-from tagger.schemes import is_plain, tags_of_types
-from tagger.training.evaluate import evaluate
-from tagger.training.gold import cost_of_tags, encode_gold
-from tagger.training.hardware import accelerating, choose_precision, seeded
+from tagger.training.assembly import build_tagger, build_vocabulary
+from tagger.training.caveats import ON_TRAIN, find_caveats
+from tagger.training.evaluate import evaluate, make_title
+from tagger.training.gold import encode_gold
+from tagger.training.hardware import accelerating, choose_precision, describe_device, seeded
 from tagger.training.loop import Epoch, Step, build_optimizer, fit, rate_factor
 from tagger.training.run_folder import RunFolder
 
 DEFAULT_BATCH_SIZE = 32
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class Started:
         device: where training runs.
         precision: fp32 or bf16, as chosen.
         num_epochs: epochs at most.
+        warnings: what is odd about the data.
     """
 
     corpus: Corpus
@@ -53,6 +55,7 @@ class Started:
     device: str
     precision: str
     num_epochs: int
+    warnings: tuple[str, ...] = ()
 
 
 Event = Started | Step | Epoch
@@ -64,51 +67,61 @@ def train(config: Config, out: str | Path, *, listener: Callable[[Event], None] 
     Args:
         config: the run, as `load_config` returns it.
         out: the run folder; it must not hold a run yet.
-        listener: called with whatever is worth showing, as it happens.
+        listener: called with whatever is worth showing, as it happens. Without one, warnings are logged.
 
     Returns:
         The report of the best epoch's model on the test split, or on dev or train where there is no test.
 
     Raises:
+        TypeError: no Config.
         ConfigError: a setting that cannot be used, or a run folder that holds a run.
         DataError: data that is not as declared.
         MissingInputError: a file or dataset that is not there.
         OutputError: the run folder cannot be written.
     """
+    if not isinstance(config, Config):
+        raise _no_config(config)
     check_config(config, where="config")
     config = _with_absolute_paths(config)
     folder = RunFolder(Path(out), config)
-    tell: Callable[[Event], object] = listener if listener is not None else lambda event: event
+    tell = _log_warnings if listener is None else listener
     start = time.perf_counter()
     device = pick_device(config.training.device, key="training.device")
     corpus = load_corpus(config.data)
-    vocabulary, vectors = _build_vocabulary(config, corpus)
+    vocabulary, vectors = build_vocabulary(config, corpus)
     with seeded(config.training), accelerating(device, config.training) as accelerator, folder:
-        network = build_network(
-            config.features,
-            config.model,
-            sizes_of(vocabulary, config),
-            singletons=_singletons(corpus, vocabulary),
-            vectors=vectors,
-            costs=cost_of_tags(config, vocabulary),
-        )
-        encoding = config.model.encoding
-        predictor = Predictor(network, vocabulary, scheme=corpus.scheme, encoding=encoding, device=device)
-        started = Started(
-            corpus=corpus,
-            num_weights=sum(weight.numel() for weight in network.parameters() if weight.requires_grad),
-            device=str(device),
-            precision=choose_precision(device, config.training),
-            num_epochs=config.training.num_epochs,
-        )
+        predictor = build_tagger(config, corpus, vocabulary=vocabulary, vectors=vectors, device=device)
+        started = _describe_start(config, corpus, predictor)
         tell(started)
         steps = _fit(config, corpus, accelerator=accelerator, predictor=predictor)
         epochs = _keep_best(steps, config=config, predictor=predictor, started=started, folder=folder, tell=tell)
-        facts = _facts(config, epochs, started=started)
-        facts["seconds"] = round(time.perf_counter() - start, 1)
-        report = _report(corpus, predictor, epochs=epochs, facts=facts)
+        facts = _facts(config, epochs, started=started, device=device)
+        facts = {"model": str(out), **facts, "seconds": round(time.perf_counter() - start, 1)}
+        report = _report(Path(out), started, predictor, epochs=epochs, facts=facts)
         folder.add_report(report)
     return report
+
+
+def _no_config(given: object) -> TypeError:
+    hint = f": tagger.load_config({str(given)!r})" if isinstance(given, str | Path) else f", got {type(given).__name__}"
+    return TypeError(f"train takes a Config{hint}")
+
+
+def _log_warnings(event: Event) -> None:
+    if isinstance(event, Started):
+        for warning in event.warnings:
+            _log.warning("%s", warning)
+
+
+def _describe_start(config: Config, corpus: Corpus, predictor: Predictor) -> Started:
+    return Started(
+        corpus=corpus,
+        num_weights=sum(weight.numel() for weight in predictor.network.parameters() if weight.requires_grad),
+        device=str(predictor.device),
+        precision=choose_precision(predictor.device, config.training),
+        num_epochs=config.training.num_epochs,
+        warnings=find_caveats(corpus),
+    )
 
 
 def _keep_best(
@@ -180,46 +193,6 @@ def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor:
     )
 
 
-def _build_vocabulary(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tensor | None]:
-    """The vocabulary of the train split, and (num_word_ids, dim) initial word vectors where the config names a file."""
-    features = config.features
-    names: list[str] = []
-    if features.words.vectors:
-        names, table = read_vectors(Path(features.words.vectors), features.words.dim)
-    tags = corpus.labels
-    if not is_plain(corpus.scheme):
-        tags = tuple(tags_of_types(corpus.labels, config.model.encoding))
-    vocabulary = Vocabulary.build(
-        _count_forms(corpus),
-        tags=tags,
-        extra_words=names,
-        words=features.words,
-        characters=features.characters,
-        affixes=features.affixes,
-    )
-    if not names:
-        return vocabulary, None
-    vectors = np.random.default_rng(config.training.seed).normal(
-        scale=table.std(), size=(vocabulary.num_word_ids, table.shape[1])
-    )
-    place = {name: number for number, name in enumerate(names)}
-    for number, word in enumerate(vocabulary.words, start=UNKNOWN + 1):
-        if word in place:
-            vectors[number] = table[place[word]]
-    return vocabulary, torch.from_numpy(vectors.astype(np.float32))
-
-
-def _singletons(corpus: Corpus, vocabulary: Vocabulary) -> Tensor:
-    """(num_word_ids,) bool: True at words that train holds once."""
-    counts = count_words(_count_forms(corpus), lowercase=vocabulary.lowercase)
-    once = [False] * (UNKNOWN + 1) + [counts[word] == 1 for word in vocabulary.words]
-    return torch.tensor(once)
-
-
-def _count_forms(corpus: Corpus) -> Counter[str]:
-    return Counter(token for sentence in corpus.train for token in sentence.tokens)
-
-
 def _with_absolute_paths(config: Config) -> Config:
     """The same config, meaning the same files when it is read from the run folder."""
     data, words = config.data, config.features.words
@@ -236,7 +209,7 @@ def _absolute(path: str | None) -> str | None:
     return str(Path(path).absolute()) if path else path
 
 
-def _facts(config: Config, epochs: list[Epoch], *, started: Started) -> dict[str, Fact]:
+def _facts(config: Config, epochs: list[Epoch], *, started: Started, device: torch.device) -> dict[str, Fact]:
     best = max((epoch for epoch in epochs if epoch.is_best), key=lambda epoch: epoch.number)
     trained = [epoch.tokens_per_second for epoch in epochs]
     return {
@@ -244,9 +217,7 @@ def _facts(config: Config, epochs: list[Epoch], *, started: Started) -> dict[str
         "weights": started.num_weights,
         "head": config.model.head,
         "seed": config.training.seed,
-        "device": f"cpu, {torch.get_num_threads()} threads"
-        if started.device == "cpu"
-        else torch.cuda.get_device_name(started.device),
+        "device": describe_device(device),
         "precision": started.precision,
         "trained tokens/s": round(sum(trained) / len(trained)),
         "torch": torch.__version__,
@@ -255,15 +226,23 @@ def _facts(config: Config, epochs: list[Epoch], *, started: Started) -> dict[str
     }
 
 
-def _report(corpus: Corpus, predictor: Predictor, *, epochs: list[Epoch], facts: dict[str, Fact]) -> Report:
+def _report(
+    out: Path, started: Started, predictor: Predictor, *, epochs: list[Epoch], facts: dict[str, Fact]
+) -> Report:
+    corpus = started.corpus
     splits = {"test": corpus.test, "dev": corpus.dev, "train": corpus.train}
     split = next(name for name, sentences in splits.items() if sentences)
     for name, read in corpus.manifest.items():
-        facts[f"{name} data"] = f"{read['source']}: {read['sentences']} sentences, {read['tokens']} tokens"
+        sentences, tokens = (format_count(int(read[f"{noun}s"]), noun) for noun in ("sentence", "token"))
+        facts[f"{name} data"] = f"{read['source']}: {sentences}, {tokens}"
+        if "sha256" in read:
+            facts[f"{name} sha256"] = str(read["sha256"])
+    origin = corpus.manifest[split]
+    source = str(origin["source"])  # of a dataset it is a name, which has no folder
     return evaluate(
         predictor,
         splits[split],
-        title=str(corpus.manifest[split]["source"]),
+        title=make_title(out, source if "commit" in origin else Path(source).name),
         split=split,
         curve=[
             CurvePoint(
@@ -275,4 +254,5 @@ def _report(corpus: Corpus, predictor: Predictor, *, epochs: list[Epoch], facts:
             for epoch in epochs
         ],
         facts=facts,
+        warnings=(*started.warnings, *([ON_TRAIN] if split == "train" else [])),
     )

@@ -9,8 +9,8 @@ RUN/tensorboard/     where asked for
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from tagger.evaluation.render import render_markdown
 from tagger.evaluation.report import Report
 from tagger.inference.model_folder import write_synced
 from tagger.training.loop import Epoch
+from tagger.training.output import writing
 
 _NAMES = ("config.yaml", "model", "metrics.jsonl", "report.json", "report.md", "tensorboard")
 
@@ -117,15 +118,6 @@ def write_report(report: Report, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_synced(folder / "report.json", report.to_json().encode())
         write_synced(folder / "report.md", render_markdown(report).encode())
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns an OSError into an OutputError that names the path."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{error.filename or path}: cannot be written: {error.strerror or error}") from error
 
 
 def _find_tensorboard() -> Callable[[str], Any]:

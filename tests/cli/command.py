@@ -55,9 +55,11 @@ def only_line(err: str) -> str:
     return err.removeprefix("tagger: ").removesuffix("\n")
 
 
-def feed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Makes `text` standard input."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode("utf-8")), encoding="utf-8"))
+def feed(monkeypatch: pytest.MonkeyPatch, content: str | bytes) -> None:
+    """Makes `content` standard input."""
+    raw = io.BytesIO(content.encode("utf-8") if isinstance(content, str) else content)
+    buffer = io.BufferedReader(raw)  # type: ignore[arg-type]  # as standard input has one
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(buffer, encoding="utf-8"))
 
 
 def command(*words: object) -> list[str]:

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -168,11 +169,24 @@ def test_an_output_that_cannot_be_written_is_74(
     pos_run: Path, test_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "taken").write_text("a file")
-    done = call(capsys, "evaluate", pos_run, test_file, "--out", tmp_path / "taken")
-    assert done.code == 74
-    assert "accuracy over tokens" in done.out
-    assert done.err.count("\n") == 1
-    assert done.err.startswith(f"tagger: {tmp_path / 'taken'}: cannot be written")
+    for out in (tmp_path / "taken", tmp_path / "taken" / "reports"):
+        message = fail(capsys, 74, "evaluate", pos_run, test_file, "--out", out)  # before anything is tagged
+        assert message == f"{out}: cannot be written: Not a directory"
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_an_output_folder_that_may_not_be_written_to_is_74(
+    pos_run: Path,
+    tiny_corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path)
+    files = [tiny_corpus / "test.conllu", tiny_corpus / "dev.conllu"]
+    message = fail(capsys, 74, "evaluate", pos_run, *files, "--out", tmp_path / "new")
+    assert message == f"{tmp_path / 'new' / 'test'}: cannot be written: Permission denied"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_trained_on_a_hub_dataset_asks_what_data_is(
@@ -188,4 +202,6 @@ def test_a_model_trained_on_a_hub_dataset_asks_what_data_is(
 
 
 def test_the_help_says_that_training_decides(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "default: as in training" in call(capsys, "evaluate", "--help").out
+    out = call(capsys, "evaluate", "--help").out
+    assert "default: as in training" in out
+    assert "on a machine that others use too, 1 is often fastest" in " ".join(out.split())

@@ -7,12 +7,15 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tagger.inference import predictor
+from tagger.config import DataConfig
+from tagger.inference import model_folder, predictor
 from tests.cli.command import call, command, environment, fail, feed, on_terminal, only_line, spawn, write_yaml
 
 ESCAPE = "\x1b["
@@ -169,6 +172,109 @@ class Slow(io.BytesIO):
         return super().readline(size)
 
 
+def test_on_a_terminal_sentences_are_answered_one_by_one(pos_run: Path) -> None:
+    code, received = on_terminal(
+        "predict",
+        pos_run,
+        "--from",
+        "jsonl",
+        "--to",
+        "jsonl",
+        typed='{"tokens": ["She"]}\n\n{"tokens": ["left"]}\n\x04',
+    )
+    assert code == 0, received
+    assert "reading jsonl from standard input, Ctrl-D ends\n" in received
+    assert [received.count(f'"tokens": ["{word}"], "tags"') for word in ("She", "left")] == [1, 1]
+
+
+def test_standard_input_may_be_gzip_compressed(
+    pos_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packed = gzip.compress(b"The mayor waited.\nShe left.\n")
+    feed(monkeypatch, packed)
+    done = call(capsys, "predict", pos_run)
+    assert done.code == 0
+    assert columns(done.out) == [["The", "mayor", "waited", "."], ["She", "left", "."]]
+    feed(monkeypatch, packed[:-12])
+    assert ": damaged gzip file: " in fail(capsys, 65, "predict", pos_run)
+
+
+def test_the_help_says_when_answers_come_and_what_they_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    text = " ".join(call(capsys, "predict", "--help").out.split())
+    assert "windows of some 2,000 sentences, but one by one if standard input is a terminal" in text
+    assert "other keys of the input are not passed through" in text
+    assert "one for each line that is not blank" in text
+    assert "on a machine that others use too, 1 is often fastest" in text
+
+
+# how the training data were described
+
+
+@pytest.fixture
+def described(pos_run: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[DataConfig], Path]:
+    """Makes `pos_run` a model whose training data were described so."""
+
+    def describe(data: DataConfig) -> Path:
+        saved = model_folder.load_model(pos_run)
+        changed = replace(saved, config=replace(saved.config, data=data))
+        monkeypatch.setattr(model_folder, "load_model", lambda _: changed)
+        return pos_run
+
+    return describe
+
+
+@pytest.mark.parametrize(
+    ("trained", "lines"),
+    [
+        (DataConfig(tokens=2), ["1 The DET", "2 mayor NOUN", "", "1 She PRON"]),
+        (DataConfig(tokens="form", tags="pos", header=True), ["id form pos", "1 The x", "2 mayor x", "", "1 She x"]),
+        (
+            DataConfig(format="jsonl", tokens="words"),
+            ['{"words": ["The", "mayor"]}', '{"words": ["She"], "tokens": []}'],
+        ),
+        (DataConfig(delimiter="tab"), ["The", "mayor", "", "She"]),
+        (DataConfig(comments="# "), ["# a 1", "The x", "mayor x", "", "# a 2", "She x"]),
+    ],
+)
+def test_input_is_read_as_the_training_data_were(
+    trained: DataConfig,
+    lines: list[str],
+    described: Callable[[DataConfig], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write_yaml(tmp_path / f"in.{trained.format}", lines)
+    done = call(capsys, "predict", described(trained), path)
+    assert done.code == 0, done.err
+    assert columns(done.out) == [["The", "mayor"], ["She"]]
+
+
+def test_the_delimiter_of_the_training_data_counts(
+    described: Callable[[DataConfig], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_yaml(tmp_path / "in.conll", ["New York\tx", "is\tx"])
+    assert columns(call(capsys, "predict", described(DataConfig(delimiter="tab")), path).out) == [["New York", "is"]]
+    message = fail(capsys, 65, "predict", described(DataConfig(delimiter="space")), path)
+    assert message.startswith(f"{path}:2: expected 3 columns, found 2")
+
+
+def test_tokens_on_the_command_line_win_over_the_training_data(
+    described: Callable[[DataConfig], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = described(DataConfig(tokens="form", tags="pos", header=True))
+    path = write_yaml(tmp_path / "in.conll", ["form lemma", "saw see"])
+    for where in ("2", "lemma"):
+        assert columns(call(capsys, "predict", named, path, "--tokens", where).out) == [["see"]]
+
+
+@pytest.mark.parametrize("trained", [DataConfig(tokens=2), DataConfig(format="hub", name="a/b", tokens="words")])
+def test_another_format_than_in_training_is_read_by_its_defaults(
+    trained: DataConfig, described: Callable[[DataConfig], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_yaml(tmp_path / "in.jsonl", ['{"tokens": ["The", "mayor"]}'])
+    assert columns(call(capsys, "predict", described(trained), path).out) == [["The", "mayor"]]
+
+
 # --output
 
 
@@ -181,6 +287,17 @@ def test_output_is_what_standard_output_would_be(
     assert (done.code, done.out) == (0, "")
     assert (tmp_path / "tagged.conll").read_text(encoding="utf-8") == shown
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tagged.conll", "text.txt"]
+
+
+def test_no_file_beside_the_output_is_touched(
+    pos_run: Path, text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [tmp_path / f"out.txt{suffix}" for suffix in (".part", ".new", ".tmp", "~")]
+    for other in others:
+        other.write_text("years of work")
+    assert call(capsys, "predict", pos_run, text_file, "--output", tmp_path / "out.txt").code == 0
+    assert [other.read_text() for other in others] == ["years of work"] * len(others)
+    assert len(list(tmp_path.iterdir())) == len(others) + 2
 
 
 def test_output_may_be_the_input(pos_run: Path, text_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,7 +317,8 @@ def test_a_failure_leaves_the_output_as_it_was(
     message = fail(capsys, 65, "predict", pos_run, source, "--output", target)
     assert message.startswith(f"{source}:3001: tokens: expected a list of strings")
     assert (target.read_text() if target.exists() else None) == older
-    assert not list(tmp_path.glob("*.part"))
+    kept = {source.name} if older is None else {source.name, target.name}
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 def test_a_failure_shows_first_what_was_answered(
@@ -283,6 +401,47 @@ def test_wrong_input_is_one_line(
     write_yaml(tmp_path / "short.conll", ["The\tx", "mayor"])
     write_yaml(tmp_path / "in.jsonl", ['{"words": ["The"]}'])
     assert expected in fail(capsys, code, "predict", pos_run, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "where", "problem"),
+    [
+        (
+            "in.jsonl",
+            ['{"tokens": ["She"]}', "", '{"tokens": ["a\\tb"]}'],
+            "in.jsonl:3: token 1 ('a\\tb', tag ",
+            "a tab",
+        ),
+        ("in.jsonl", ['{"tokens": ["She", " "]}'], "in.jsonl:1: token 2 (' ', tag ", "looks blank"),
+        ("in.conll", ["1 She", "", "1 a", "2 -DOCSTART-"], "in.conll:3: token 2 ('-DOCSTART-', tag ", "of a document"),
+    ],
+)
+def test_a_token_that_columns_cannot_hold_is_named_by_its_line(
+    name: str,
+    lines: list[str],
+    where: str,
+    problem: str,
+    described: Callable[[DataConfig], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write_yaml(tmp_path / name, lines)
+    done = call(capsys, "predict", described(DataConfig(tokens=2)), path)
+    assert done.code == 65
+    message = only_line(done.err)
+    assert message.startswith(f"{tmp_path}/{where}")
+    assert problem in message
+    assert message.endswith("use --to jsonl")
+
+
+def test_lines_are_named_far_into_the_input_too(
+    pos_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(predictor, "WINDOW", 4)
+    lines = ['{"tokens": ["She"]}', '{"tokens": []}', ""] * 5
+    path = write_yaml(tmp_path / "in.jsonl", [*lines, '{"tokens": ["\\n"]}', *lines])
+    done = call(capsys, "predict", pos_run, path)
+    assert only_line(done.err).startswith(f"{path}:16: token 1 ('\\n', ")
 
 
 def test_a_missing_model_is_66(text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,22 @@
+import io
 import os
 import re
 import select
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tagger
 from tagger.cli.progress import TrainingProgress
+from tagger.data.corpus import Corpus
+from tagger.errors import ConfigError
+from tagger.sentence import Sentence
+from tagger.training import loop
+from tagger.training import run as training
 from tests.cli.command import Done, call, command, environment, fail, on_terminal, only_line, write_yaml
 
 ESCAPE = "\x1b["
@@ -211,8 +219,42 @@ def test_an_interrupt_ends_with_130_and_leaves_the_best_model(config: Path) -> N
         out = process.stdout.read()
     assert process.returncode == 130
     assert out == ""
-    assert only_line("".join(rest)) == "interrupted"
+    hint = f"the model of the best epoch so far is in {run / 'model'}; to start afresh, remove {run} or choose"
+    assert only_line("".join(rest)) == f"interrupted; {hint} another --out"
     assert tagger.load(run, device="cpu").predict([["The"]])[0].tokens == ("The",)
+
+
+@pytest.mark.parametrize("failing", ["at once", "in the first epoch", "in the second epoch"])
+def test_a_failure_says_where_the_best_model_is_if_there_is_one(
+    failing: str, config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = config.parent / "run"
+    fit = loop.fit
+
+    def diverge(*positional: Any, **named: Any) -> Iterator[loop.Step | loop.Epoch]:
+        if failing == "in the second epoch":
+            yield next(event for event in fit(*positional, **named) if isinstance(event, loop.Epoch))
+        raise ConfigError("training diverged")
+
+    monkeypatch.setattr(training, "fit", diverge)
+    if failing == "at once":
+        write_yaml(run.parent / "train.conll", [""])
+    done = train(capsys, config)
+    message = done.err.splitlines()[-1]
+    if failing == "in the second epoch":
+        assert message.startswith(f"tagger: training diverged; the model of the best epoch so far is in {run}/model; ")
+        assert message.endswith(f"to start afresh, remove {run} or choose another --out")
+        assert tagger.load(run, device="cpu").tags == ("DET", "NOUN", "VERB")
+    else:
+        assert "best epoch" not in done.err
+        assert not run.exists()
+
+
+def test_a_refused_run_folder_is_not_said_to_be_this_runs(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(capsys, config).code == 0
+    done = train(capsys, config)
+    assert done.code == 2
+    assert "best epoch" not in done.err
 
 
 def test_names_that_look_like_markup_are_printed_as_they_are(
@@ -238,3 +280,62 @@ def test_a_progress_that_fails_gives_the_terminal_back(monkeypatch: pytest.Monke
             received += os.read(terminal, 1 << 16).decode()  # a terminal hands over what it has, piece by piece
     os.close(terminal)
     assert received.rfind(f"{ESCAPE}?25h") > received.rfind(f"{ESCAPE}?25l") >= 0
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def show_live(monkeypatch: pytest.MonkeyPatch, width: int, *, step: int = 10, has_dev: bool = True) -> str:
+    """What the live line says on a terminal of `width` columns after an epoch and some steps of the next."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(width))
+    sentence = Sentence(tokens=("a",), tags=("X",))
+    corpus = Corpus(train=[sentence], dev=[sentence] * has_dev, test=[], labels=("X",), scheme="plain")
+    started = training.Started(corpus=corpus, num_weights=1, device="cpu", precision="fp32", num_epochs=20)
+    epoch = loop.Epoch(
+        number=1,
+        train_loss=1.5,
+        dev_score=0.9 if has_dev else None,
+        is_best=True,
+        seconds=1.0,
+        tokens_per_second=9000.0,
+        learning_rate=0.1,
+    )
+    terminal = Terminal()
+    with TrainingProgress(terminal) as progress:
+        for event in (started, epoch, loop.Step(epoch=2, step=step, num_steps=20, loss=1.25, tokens_per_second=8000.0)):
+            progress.show(event)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    return plain.replace("\r", "\n").rstrip().rsplit("\n", 1)[-1]
+
+
+TIMES = r"\d:\d\d:\d\d left [\d-]:[\d-][\d-]:[\d-][\d-]"
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (120, "epoch 2/20 ━+╸?━+ loss 1.250  dev 90.00  8,000 tokens/s"),
+        (90, "epoch 2/20 ━+╸?━+ loss 1.250  dev 90.00"),
+        (70, "epoch 2/20 loss 1.250  dev 90.00"),
+        (50, "epoch 2/20 loss 1.250"),
+    ],
+)
+def test_a_narrow_terminal_loses_the_speed_first_and_no_time(
+    width: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = show_live(monkeypatch, width)
+    assert re.fullmatch(f"{expected} {TIMES}", line), line
+    assert len(line) <= width
+
+
+def test_the_last_step_of_an_epoch_says_that_dev_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "scoring dev  loss 1.250" in show_live(monkeypatch, 100, step=20)
+    assert "scoring dev" not in show_live(monkeypatch, 100, step=10)
+    assert "scoring dev" not in show_live(monkeypatch, 100, step=20, has_dev=False)

@@ -71,6 +71,24 @@ class TestReadConllu:
         with pytest.raises(DataError, match=r"^<stdin>:1: the tag is unknown"):
             list(read_conllu(stream(text), tags=tags, unknown="_", known_only=True))
 
+    @pytest.mark.parametrize(("tags", "scheme"), [("NREX", "BIO"), ("ner", "IO"), ("SpaceAfte", "BIOES")])
+    def test_a_key_that_no_word_has(self, tags: str, scheme: str) -> None:
+        """All O would be the answer, and nobody would notice."""
+        message = rf"^<stdin>: no word has {tags}=\.\.\. in MISC \(column 10\); the keys are NER, SpaceAfter, Z$"
+        with pytest.raises(DataError, match=message):
+            list(read_conllu(stream(self.TEXT), tags=tags, scheme=scheme))
+        with pytest.raises(DataError, match=r"no word has NER=\.\.\. in MISC \(column 10\); the keys are none$"):
+            list(read_conllu(stream(row(1, "a", misc="NER") + row("1.1", "e", misc="NER=O")), tags="NER", scheme="BIO"))
+
+    @pytest.mark.parametrize("misc", ["NER=O", "NER=_"])
+    def test_a_key_that_one_word_has(self, misc: str) -> None:
+        text = row(1, "a") + "\n" + row(1, "b", misc=misc) + row(2, "c")
+        tags = [s.tags for s in read_conllu(stream(text), tags="NER", scheme="BIO", unknown="_")]
+        assert tags == [("O",), (misc[4:], "O")]
+
+    def test_without_words_no_key_is_missed(self) -> None:
+        assert list(read_conllu(stream("# c\n"), tags="NER", scheme="BIO")) == []
+
     def test_unknown_in_misc(self) -> None:
         text = row(1, "a", misc="NER=_") + row(2, "b")
         assert [s.tags for s in read_conllu(stream(text), tags="NER", scheme="BIO", unknown="_")] == [("_", "O")]

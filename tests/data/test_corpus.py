@@ -219,13 +219,71 @@ class TestRefused:
         assert "columns of line" not in error_of(DataConfig(train=str(path)))
 
     def test_spans_without_a_single_span(self, tmp_path: Path) -> None:
-        """A key of MISC that no word has reads as O everywhere: a misspelling would train a model of nothing."""
         path = tmp_path / "a.conllu"
-        path.write_text(as_conllu(), encoding="utf-8")
-        assert error_of(DataConfig(format="conllu", tags="NRE", scheme="BIO", train=str(path))) == (
+        path.write_text(re.sub("NER=[^|]*", "NER=O", as_conllu()), encoding="utf-8")
+        assert error_of(DataConfig(format="conllu", tags="NER", scheme="BIO", train=str(path))) == (
             f"{path}: every tag is O, so there is nothing to learn; are the tags elsewhere?"
             "; data.tags can be UPOS, XPOS or a key of MISC (NER, SpaceAfter)"
         )
+
+    @pytest.mark.parametrize("split", ["train", "dev", "test"])
+    def test_a_key_of_misc_that_no_word_has(self, tmp_path: Path, split: str) -> None:
+        """It reads as O everywhere: a misspelling would train a model of nothing, or find all its answers wrong."""
+        for name in ("train", "dev", "test"):
+            text = as_conllu().replace("NER=", "NE=") if name == split else as_conllu()
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        names = {name: str(tmp_path / name) for name in ("train", "dev", "test")}
+        message = error_of(DataConfig(format="conllu", tags="NER", scheme="BIO", **names))  # type: ignore[arg-type]
+        expected = "no word has NER=... in MISC (column 10); the keys are NE, SpaceAfter"
+        assert message == f"{tmp_path / split}: {expected}"
+
+    @pytest.mark.parametrize("split", ["dev", "test"])
+    def test_columns_without_a_span_are_data(self, tmp_path: Path, split: str) -> None:
+        (tmp_path / "train").write_text("a B-X\n", encoding="utf-8")
+        (tmp_path / split).write_text("a O\n", encoding="utf-8")
+        names = {name: str(tmp_path / name) for name in ("train", split)}
+        corpus = load_corpus(DataConfig(scheme="BIO", **names))  # type: ignore[arg-type]
+        assert contents(getattr(corpus, split)) == [(("a",), ("O",))]
+
+    @pytest.mark.parametrize(
+        ("tags", "guess"),
+        [
+            ("B-X I-X O I-X", "BIO"),  # one slip does not make it IOB1
+            ("O B-X O B-Y", "BIO"),
+            ("I-X O", "IO"),
+            ("I-X B-X O I-Y", "IOB1"),
+            ("B-X E-X S-Y O", "BIOES"),
+            ("S-X O", "BIOES"),
+            ("B-X I-X L-X O U-Y", "BILOU"),
+            ("_ O _ B-X _", "BIO"),
+        ],
+    )
+    def test_spans_read_as_plain_tags(self, tmp_path: Path, tags: str, guess: str) -> None:
+        path = tmp_path / "a.conll"
+        path.write_text("".join(f"w {tag}\n" for tag in tags.split()), encoding="utf-8")
+        data = DataConfig(train=str(path), unknown_tag="_" if "_" in tags else None)
+        expected = f"the tags look like {guess}: set data.scheme (BIO, IOB1, BIOES, BILOU, or IO)"
+        with pytest.raises(ConfigError, match=rf"^data\.scheme: {re.escape(f'{path}: {expected}')}$"):
+            load_corpus(data)
+
+    @pytest.mark.parametrize("tags", ["O B-X N", "B-X I-X", "O O", "O B", "E-X L-X O", "O X-Y", "O B-"])
+    def test_plain_tags_that_look_a_little_like_spans(self, tmp_path: Path, tags: str) -> None:
+        path = tmp_path / "a.conll"
+        path.write_text("".join(f"w {tag}\n" for tag in tags.split()), encoding="utf-8")
+        assert load_corpus(DataConfig(train=str(path))).labels == tuple(sorted(set(tags.split())))
+
+    def test_columns_are_shown_as_they_were_split(self, tmp_path: Path) -> None:
+        """The first line that is read decides for the file, and that is the header, or else the first token's."""
+        path = tmp_path / "a"
+        message = "; the columns of line 2 are 1 = New, 2 = York, 3 = X"
+        path.write_text("word pos tag\nNew York\tX\n", encoding="utf-8")
+        assert error_of(DataConfig(train=str(path), header=True, scheme="BIO")).endswith(message)
+        path.write_text("# a\tcomment\nNew York X\n", encoding="utf-8")
+        assert error_of(DataConfig(train=str(path), comments="# ", scheme="BIO")).endswith(message)
+        path.write_text("-DOCSTART-\t-X-\nNew York X\n", encoding="utf-8")
+        assert error_of(DataConfig(train=str(path), scheme="BIO")).endswith(message)
+        path.write_text("\nNew York\tX\n", encoding="utf-8")
+        assert error_of(DataConfig(train=str(path), scheme="BIO")).endswith("line 2 are 1 = New York, 2 = X")
 
 
 class TestHub:
@@ -285,6 +343,11 @@ class TestHub:
         assert asked["splits"] == {"train": "train", "dev": "validation", "test": "test"}
         assert asked["labels"] == ["O", "B-X"]
         assert list(corpus.manifest) == ["train", "dev", "test"]
+
+    def test_spans_read_as_plain_tags(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answer(monkeypatch, tags=("O", "B-X"))
+        with pytest.raises(ConfigError, match=r"^data\.scheme: o/n/train: the tags look like BIO: set data\.scheme"):
+            load_corpus(DataConfig(format="hub", name="o/n"))
 
     def test_nothing_to_learn_names_the_split(self, monkeypatch: pytest.MonkeyPatch) -> None:
         data = DataConfig(format="hub", name="o/n", splits={"train": "t"}, scheme="BIO")

@@ -1,6 +1,9 @@
 """What the readers of text files share: a file is closed as soon as nobody reads on."""
 
+import gzip
 import io
+import os
+import typing
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -9,10 +12,10 @@ import pytest
 
 from tagger.data.columns import read_conll
 from tagger.data.conllu import read_conllu
-from tagger.data.lines import TagChecker
+from tagger.data.lines import TagChecker, read_lines
 from tagger.data.rows import read_jsonl
 from tagger.data.vectors import read_vectors
-from tagger.errors import DataError
+from tagger.errors import DataError, MissingInputError
 from tagger.sentence import Sentence
 
 CONLLU = "1\ta\t_\tX\t_\t_\t_\t_\t_\t_\n\n"
@@ -21,6 +24,49 @@ SENTENCES = [
     pytest.param(read_conllu, CONLLU, id="conllu"),
     pytest.param(read_jsonl, '{"tokens": ["a"], "tags": ["X"]}\n', id="jsonl"),
 ]
+
+
+class TestReadLines:
+    LINES: typing.ClassVar = [(1, "é"), (2, "b")]
+    PACKED = gzip.compress("é\r\nb\n".encode())
+
+    def test_gzip_on_a_stream_that_can_peek(self) -> None:
+        """As standard input can."""
+        stream = io.BufferedReader(io.BytesIO(self.PACKED))
+        assert list(read_lines(stream)) == self.LINES
+        assert not stream.closed
+
+    def test_text_on_a_stream_that_can_peek_is_read_whole(self) -> None:
+        assert list(read_lines(io.BufferedReader(io.BytesIO("é\nb\n".encode())))) == self.LINES
+        assert list(read_lines(io.BufferedReader(io.BytesIO(b"")))) == []
+
+    def test_gzip_on_a_stream_that_cannot(self) -> None:
+        with pytest.raises(DataError, match=r"^<stdin>:1: gzip-compressed, expected text; unpack it first$"):
+            list(read_lines(io.BytesIO(self.PACKED)))
+
+    def test_gzip_through_a_pipe(self) -> None:
+        reader, writer = os.pipe()
+        with os.fdopen(reader, "rb") as stream, os.fdopen(writer, "wb") as other:
+            other.write(self.PACKED)
+            other.close()
+            assert list(read_lines(stream)) == self.LINES
+
+    def test_damaged_gzip_on_a_stream(self) -> None:
+        with pytest.raises(DataError, match=r"^<stdin>:3: damaged gzip file"):
+            list(read_lines(io.BufferedReader(io.BytesIO(self.PACKED[:-9]))))
+
+    def test_a_stream_that_cannot_be_read(self) -> None:
+        """A folder as standard input, say."""
+
+        class Broken(io.RawIOBase):
+            def readable(self) -> bool:
+                return True
+
+            def readinto(self, _: object) -> int:
+                raise OSError(21, "Is a directory")
+
+        with pytest.raises(MissingInputError, match=r"^<stdin>:1: cannot be read: Is a directory$"):
+            list(read_lines(io.BufferedReader(Broken())))
 
 
 class TestTagChecker:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagger.config import AffixesConfig, CharactersConfig, WordsConfig
 from tagger.data.vectors import read_vectors
+from tagger.data.vocab import Vocabulary
 from tagger.errors import DataError, MissingInputError
 
 EXPECTED = "expected a word and 2 numbers (features.words.dim), separated by single spaces"
@@ -79,6 +81,23 @@ class TestReadVectors:
         lines = [f"{len(table)} 3\n"] if header else []
         lines += [f"{word} {' '.join(map(repr, vector))}\n" for word, vector in table.items()]
         assert read(path, "".join(lines), dim=3) == (list(table), list(table.values()))
+
+    def test_lower_case(self, path: Path) -> None:
+        """Of spellings that fall together the first counts, and no row is left that no word is looked up by."""
+        path.write_text("The 1 2\nthe 3 4\nParis 5 6\nİ 7 8\n", encoding="utf-8")
+        cased, _ = read_vectors(path, 2)
+        assert cased == ["The", "the", "Paris", "İ"]
+        words, vectors = read_vectors(path, 2, lowercase=True)
+        assert (words, vectors.tolist()) == (["the", "paris", "İ".lower()], [[1.0, 2.0], [5.0, 6.0], [7.0, 8.0]])
+        known = Vocabulary.build(
+            {"PARIS": 1},
+            tags=(),
+            extra_words=words,
+            words=WordsConfig(lowercase=True),
+            characters=CharactersConfig(),
+            affixes=AffixesConfig(),
+        )
+        assert {known.normalise(form) for form in ("THE", "Paris", "İ")} == set(known.words)
 
     @pytest.mark.parametrize(
         ("content", "message"),

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tagger.evaluation.render import format_percent, render_markdown, render_text
-from tagger.evaluation.report import CurvePoint, Fact, Report, build_report
+from tagger.evaluation.render import render_markdown, render_text
+from tagger.evaluation.report import CurvePoint, Fact, OwnTags, Report, build_report
 from tagger.sentence import Sentence
 from tests.strategies import SPAN_SCHEMES, Corpus, corpora, plain_corpora
 
@@ -86,6 +86,42 @@ class TestText:
         assert ["micro F1", "-", "spans by conlleval's rule, micro"] in rows(text)
         assert "unknown words" not in text
 
+    @pytest.mark.parametrize(
+        ("number", "said"), [(0, "0 transitions"), (1, "1 transition"), (1200, "1,200 transitions")]
+    )
+    def test_illegal_transitions_before_respelling(self, number: int, said: str) -> None:
+        text = " ".join(render_text(replace(spans(), own_tags=OwnTags(encoding="BIOES", num_illegal=number))).split())
+        were = "was" if number == 1 else "were"
+        assert f" {said} in the network's own encoding BIOES {were} illegal before respelling. " in text
+        assert "strict scores tell of gold's spelling, not the network's." in text
+        assert "respelling" not in render_text(spans())
+
+    def test_a_model_that_predicts_no_span_is_told_in_words(self) -> None:
+        nothing, something = [["O", "O"]], [["B-X", "O"]]
+        for gold, predicted, said in (
+            (something, nothing, [False, True]),
+            (nothing, something, [True, False]),
+            (nothing, nothing, [True, True]),
+            (something, something, [False, False]),
+        ):
+            text = render_text(build((gold, predicted), "BIO"))
+            assert [line in text for line in ("Gold holds no span.", "The model predicted no span at all.")] == said
+
+    def test_warnings_stand_above_the_scores(self) -> None:
+        report = replace(spans(), warnings=("train and test are the same data: a_b.conll", "second"))
+        text, markdown = render_text(report), render_markdown(report)
+        assert text.splitlines()[3:5] == ["Warning: train and test are the same data: a_b.conll", "Warning: second"]
+        assert "**Warning:** train and test are the same data: a\\_b.conll" in markdown.splitlines()
+        assert text.index("Warning: second") < text.index("Scores")
+        assert markdown.index("**Warning:** second") < markdown.index("Scores")
+
+    def test_one_of_a_kind(self) -> None:
+        point = CurvePoint(epoch=1, train_loss=1.0, dev_score=None, seconds=1.0)
+        text = render_text(replace(build(([["N"]], [["N"]]), "plain"), curve=(point,)))
+        assert "test · 1 sentence · 1 token · scheme plain" in text
+        assert "mean F1 of the 1 tag in gold" in text
+        assert "1 epoch in 1.0 s." in text
+
     def test_columns_are_aligned(self) -> None:
         lines = render_text(spans()).splitlines()
         start = lines.index("Each type, spans by conlleval's rule, in percent") + 1
@@ -101,13 +137,15 @@ class TestText:
             CurvePoint(epoch=epoch, train_loss=2 / epoch, dev_score=score, seconds=1.5)
             for epoch, score in ((1, 0.5), (2, 0.9), (3, 0.8))
         )
-        found = rows(render_text(replace(tags(), curve=curve, facts={"seed": 7, "tokens/s": 12345.678, "gpu": None})))
+        facts: dict[str, Fact] = {"seed": 12345, "tokens/s": 12345.678, "weights": 1234567, "gpu": None}
+        found = rows(render_text(replace(tags(), curve=curve, facts=facts)))
         assert ["V", "N", "1"] in found
         assert ["dev accuracy, percent", "50.00", "80.00", "90.00", "2", "▁█▆"] in found
         assert ["train loss, nats per token", "2.0000", "0.6667", "0.6667", "3", "█▃▁"] in found
         assert ["3 epochs in 4.5 s."] in found
-        assert ["seed", "7"] in found
+        assert ["seed", "12345"] in found  # a name, which a config must be able to repeat
         assert ["tokens/s", "12,345.7"] in found
+        assert ["weights", "1,234,567"] in found
         assert ["gpu", "-"] in found
 
     def test_empty_sections_are_left_out(self) -> None:
@@ -149,6 +187,10 @@ class TestMarkdown:
         assert ["strict F1", "66.67", "", "", "strict: spans spelled exactly as BIO spells them"] in found
         assert ["TOWN", "50.00", "50.00", "50.00", "1", "2", "2", "66.67"] in found
         assert ["seed", "7"] in found
+        assert ["– precision", "66.67", "2", "3", "of the predicted spans"] in found  # blanks would be lost
+        assert ["– known words", "50.00", "1", "2", "accuracy over tokens seen in training"] in markdown_rows(
+            render_markdown(tags())
+        )
         assert "# An example" in render_markdown(spans()).splitlines()
         assert "Transitions that BIO forbids: 0 in gold, 1 in the prediction." in render_markdown(spans())
 
@@ -160,11 +202,6 @@ class TestMarkdown:
         found = markdown_rows(render_markdown(report))
         assert [label, "0.00", "0.00", "0.00", "0", "1", "1"] in found
         assert [label, "N", "1"] in found
-
-
-@pytest.mark.parametrize(("value", "shown"), [(None, "-"), (0.0, "0.00"), (1.0, "100.00"), (0.12346, "12.35")])
-def test_format_percent(value: float | None, shown: str) -> None:
-    assert format_percent(value) == shown
 
 
 @pytest.mark.parametrize("scheme", ["plain", *SPAN_SCHEMES])

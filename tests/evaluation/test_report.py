@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tagger.errors import DataError
 from tagger.evaluation.counts import Ratio, SpanScores, TagScores
-from tagger.evaluation.report import Confusion, CurvePoint, Fact, Report, build_report
+from tagger.evaluation.report import Confusion, CurvePoint, Fact, OwnTags, Report, build_report
 from tagger.evaluation.scores import score
 from tagger.sentence import Prediction, Sentence
 from tests.strategies import SPAN_SCHEMES, Corpus, corpora, plain_corpora
@@ -106,7 +106,38 @@ class TestBuild:
                 CurvePoint(epoch=3, train_loss=loss, dev_score=dev, seconds=seconds)
 
 
+class TestOwnTags:
+    def predicted(self, num_illegal: int) -> Prediction:
+        return Prediction(tokens=("a",), tags=("B-X",), spans=(), confidence=(1.0,), num_illegal=num_illegal)
+
+    def test_illegal_transitions_of_the_network_are_added_up(self) -> None:
+        gold = [Sentence(tokens=("a",), tags=("B-X",))] * 2
+        predicted = [self.predicted(2), self.predicted(1)]
+        report = build_report(gold, predicted, title="T", split="dev", scheme="BIO", encoding="BIOES")
+        assert report.own_tags == OwnTags(encoding="BIOES", num_illegal=3)
+        assert isinstance(report.scores, SpanScores)
+        assert report.scores.illegal_predicted == 0  # of the answers, which are respelled
+        assert Report.from_json(report.to_json()) == report
+
+    def test_unknown_encoding_and_plain_tags_have_none(self) -> None:
+        gold = [Sentence(tokens=("a",), tags=("B-X",))]
+        spans = build_report(gold, [self.predicted(1)], title="T", split="dev", scheme="BIO")
+        plain = build_report(gold, gold, title="T", split="dev", scheme="plain", encoding="plain")
+        assert (spans.own_tags, plain.own_tags) == (None, None)
+
+
 class TestJson:
+    def test_reports_of_earlier_versions_are_read(self) -> None:
+        """They lack what was added since; nothing else may be missing."""
+        document = json.loads(example().to_json())
+        del document["own_tags"], document["warnings"]
+        assert Report.from_json(json.dumps(document)) == example()
+
+    def test_warnings_are_kept_in_order(self) -> None:
+        gold = sentences([["N"]])
+        report = build_report(gold, gold, title="T", split="dev", scheme="plain", warnings=["b", "a"])
+        assert Report.from_json(report.to_json()).warnings == ("b", "a")
+
     @pytest.mark.parametrize("scheme", ["plain", *SPAN_SCHEMES])
     @given(data=st.data(), curve=st.lists(points, max_size=3), facts=facts)
     def test_round_trip(
@@ -188,6 +219,9 @@ class TestRefusals:
             (_change("curve", 0, "train_loss", to=None), r"report\.curve\[0\]\.train_loss: expected a finite number"),
             (_change("seqeval", to=[1.0, 1.0]), r"report\.seqeval: expected a list of 3"),
             (_change("facts", "seed", to=[1]), r"report\.facts\.seed: expected a string, a number or null"),
+            (_change("own_tags", to={"encoding": "BIO"}), r"report\.own_tags: no key 'num_illegal'"),
+            (_change("warnings", to=[1]), r"report\.warnings\[0\]: expected a string"),
+            (_remove("facts"), "report: no key 'facts'"),
             (_change("facts", to=None), r"report\.facts: expected an object"),
         ],
     )
@@ -212,7 +246,7 @@ class TestRefusals:
 
     def test_nan_is_refused_even_where_the_value_is_not_read(self) -> None:
         text = example().to_json().replace('"macro_f1": 1.0', '"macro_f1": NaN')
-        with pytest.raises(DataError, match="NaN is not a number in JSON"):
+        with pytest.raises(DataError, match="NaN is not a JSON number"):
             Report.from_json(text)
 
     def test_repeated_keys_are_refused(self) -> None:

@@ -53,6 +53,30 @@ class TestRespell:
         assert speller("BIO").respell([]) == []
 
 
+class TestCountIllegal:
+    @pytest.mark.parametrize(
+        ("tags", "expected"),
+        [
+            ("", 0),
+            ("B-X E-X S-X O B-Y I-Y E-Y", 0),
+            ("O I-X E-Y I-Y", 4),  # O I-X, I-X E-Y, E-Y I-Y, I-Y and the end
+            ("E-X", 1),
+            ("B-X", 1),
+            ("B-X O", 1),
+        ],
+    )
+    def test_is_of_the_networks_own_tags(self, tags: str, expected: int) -> None:
+        """However legal the answers are."""
+        assert speller("BIO").count_illegal(ids(tags)) == expected
+
+    def test_plain_tags_forbid_nothing(self) -> None:
+        assert speller("plain").count_illegal([0, 1, 1]) == 0
+
+    def test_a_text_adds_up_its_sentences(self) -> None:
+        one = Prediction(tokens=("a",), tags=("O",), spans=(), confidence=(1.0,), num_illegal=2)
+        assert join([one, EMPTY, one], ((0, 1), (2, 3))).num_illegal == 4
+
+
 class TestAnswers:
     @pytest.mark.parametrize("scheme", SCHEMES)
     @pytest.mark.parametrize("encoding", ["BIOES", "BIO", "IO", "IOB1"])

@@ -16,7 +16,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from tagger.errors import MissingInputError, ModelError, OutputError
-from tagger.inference.model_folder import FORMAT, SavedModel, load_model, save_model, write_synced
+from tagger.inference.model_folder import FORMAT, SavedModel, load_model, replacing, save_model, write_synced
 from tagger.inference.predictor import load
 
 NAMES = ["config.yaml", "manifest.json", "model.safetensors", "vocabulary.json"]
@@ -160,6 +160,20 @@ class TestSave:
         with pytest.raises(OSError, match="No space"):
             write_synced(tmp_path / "file", b"new")
         assert (tmp_path / "file").read_bytes() == b"old"
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+    @pytest.mark.parametrize("older", [None, b"old"])
+    def test_replacing_appears_when_it_is_complete(self, tmp_path: Path, older: bytes | None) -> None:
+        path = tmp_path / "file"
+        if older is not None:
+            path.write_bytes(older)
+        with pytest.raises(TypeError), replacing(path) as file:
+            file.writelines([b"half", "no bytes"])  # type: ignore[list-item]
+        assert (path.read_bytes() if path.exists() else None) == older
+        with replacing(path) as file:
+            file.write(b"new")
+            assert (path.read_bytes() if path.exists() else None) == older
+        assert path.read_bytes() == b"new"
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -148,6 +150,19 @@ class TestRefused:
         with pytest.raises(TypeError, match=f"a sentence is a sequence of tokens, got {kind}"):
             pos_predictor.predict([sentence])  # type: ignore[list-item]
 
+    @pytest.mark.parametrize(("given", "kind"), [(None, "NoneType"), (5, "int"), (2.5, "float")])
+    def test_what_is_not_many_of_anything(self, pos_predictor: Predictor, given: Any, kind: str) -> None:
+        for predict in (
+            pos_predictor.predict,
+            pos_predictor.predict_stream,
+            partial(pos_predictor.predict, allowed=[]),
+        ):
+            with pytest.raises(TypeError, match=rf"^predict takes sentences of tokens, such as .*, got {kind}$"):
+                predict(given)
+        for predict_text in (pos_predictor.predict_text, pos_predictor.predict_text_stream):
+            with pytest.raises(TypeError, match=f"^predict_text takes a string or a list of strings, got {kind}$"):
+                predict_text(given)
+
     def test_texts_that_are_no_strings(self, pos_predictor: Predictor) -> None:
         with pytest.raises(TypeError, match="predict_text takes strings, got list: use predict for tokens"):
             pos_predictor.predict_text([["The", "cat"]])  # type: ignore[list-item]
@@ -276,6 +291,25 @@ class TestSpans:
     def test_plain_tags_spell_none(self, pos_predictor: Predictor) -> None:
         assert all(prediction.spans == () for prediction in pos_predictor.predict(DEV))
 
+    def test_illegal_transitions_of_the_network_are_counted_before_they_are_respelled(
+        self, tiny_config: Config, tmp_path: Path
+    ) -> None:
+        """A softmax head obeys no scheme; its answers are legal all the same."""
+        settings = {"data.tags": "NER", "data.scheme": "BIO", "training.num_epochs": 1}
+        train(change(tiny_config, settings), tmp_path / "run")
+        predictor = load(tmp_path / "run", device="cpu")
+        names = predictor.vocabulary.tags
+        for tag, expected in (("I-PER", 2), ("E-PER", 3), ("S-PER", 0), ("O", 0)):
+            with torch.no_grad():
+                predictor.network.to_emissions.weight.zero_()
+                predictor.network.to_emissions.bias.fill_(0).index_fill_(0, torch.tensor(names.index(tag)), 9.0)
+            (prediction,) = predictor.predict([["a", "b", "c"]])
+            assert prediction.num_illegal == expected
+            assert illegal_transitions(prediction.tags, "BIO") == []
+
+    def test_a_crf_takes_no_illegal_transition(self, ner_predictor: Predictor) -> None:
+        assert [each.num_illegal for each in ner_predictor.predict(DEV)] == [0] * len(DEV)
+
     def test_tags(self, pos_predictor: Predictor, ner_predictor: Predictor) -> None:
         assert ner_predictor.tags == tuple(tags_of_types(["LOC", "MISC", "ORG", "PER"], "BIO"))
         assert pos_predictor.tags == pos_predictor.vocabulary.tags
@@ -311,6 +345,22 @@ class TestThreads:
 
 
 class TestMemory:
+    @pytest.mark.parametrize("length", [3, 0])
+    def test_is_handed_back_after_every_window(
+        self, pos_predictor: Predictor, monkeypatch: pytest.MonkeyPatch, length: int
+    ) -> None:
+        released: list[int] = []  # how many answers had been taken each time
+        taken = 0
+        monkeypatch.setattr(predictor_module, "WINDOW", 8)
+        monkeypatch.setattr(predictor_module, "release_memory", lambda: released.append(taken))
+        monkeypatch.setattr(pos_predictor, "_num_since_release", 0)
+        for _ in pos_predictor.predict_stream([["word"] * length] * 30):
+            taken += 1
+        assert released == [0, 8, 16]
+        for _ in range(2):  # sentences that come by themselves count too, until they make a window
+            pos_predictor.predict([["word"]], allowed=[None])
+        assert released == [0, 8, 16, 30]
+
     def test_forms_are_forgotten_when_there_are_too_many(self, pos_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(predictor_module, "MAX_FORMS", 50)
         predictor = load(pos_run, device="cpu")
@@ -391,6 +441,15 @@ print(json.dumps(answers))
         for prediction in predictor.predict([words[:length] for length in (1, 2, 3, 4)]):
             assert set(prediction.tags) <= set(predictor.tags)
             assert illegal_transitions(prediction.tags, scheme) == []
+
+    @pytest.mark.cuda
+    @BOTH
+    def test_gpu_computes_in_float32(self, which: str, predictor: Predictor, request: pytest.FixtureRequest) -> None:
+        """TF32 would be off in the third digit."""
+        on_gpu = load(request.getfixturevalue(which.replace("predictor", "run")), device="cuda").predict(DEV)
+        for one, other in zip(on_gpu, predictor.predict(DEV), strict=True):
+            if one.tags == other.tags:
+                assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
 
     @pytest.mark.cuda
     @BOTH

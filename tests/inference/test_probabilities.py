@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise, product
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def enumerate_paths(
     Under a CRF each transition that the network's encoding forbids costs 10,000 nats.
     """
     table = FormTable(predictor.vocabulary)
-    batch = collate(table.rows([tokens]), table=table, tags=None, order=[0])
+    batch = collate(table.rows([tokens]), table=table, tags=None)
     with torch.inference_mode():
         emissions = predictor.network.eval()(batch)[0].double().tolist()  # (T, K)
     names, head = predictor.vocabulary.tags, predictor.network.head
@@ -299,6 +299,29 @@ class TestNBest:
             assert ranked[0][0].tags == first.tags
             assert ranked[0][0].confidence == pytest.approx(first.confidence, abs=1e-5)
             assert [span.key for span in ranked[0][0].spans] == [span.key for span in first.spans]
+
+    def test_sums_over_paths_are_made_once_for_all_ranks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls: list[str] = []
+        for name in ("marginals", "span_probabilities"):
+            method = getattr(CRFHead, name)
+
+            def count(*given: Any, method: Callable[..., Any] = method, name: str = name, **named: Any) -> Any:
+                calls.append(name)
+                return method(*given, **named)
+
+            monkeypatch.setattr(CRFHead, name, count)
+        ranked = make_predictor("crf", "BIO").predict_n_best([tuple("abcd")] * 3, n=5)
+        assert [len(each) for each in ranked] == [5, 5, 5]
+        assert calls == ["marginals", "span_probabilities"]
+
+    @pytest.mark.parametrize("scheme", ["BIO", "IO", "BIOES"])
+    def test_every_rank_has_the_probabilities_of_its_own_tags(self, scheme: str) -> None:
+        predictor = make_predictor("crf", scheme)
+        for tokens, ranked in zip(SENTENCES, predictor.predict_n_best(SENTENCES, n=4), strict=True):
+            paths = enumerate_paths(predictor, tokens)
+            for prediction, _ in ranked:
+                assert prediction.tokens == tokens
+                check_against(paths, prediction, scheme)
 
     def test_short_sentences_have_fewer(self) -> None:
         """One token can be O, S-X or S-Y; the others are illegal by themselves."""

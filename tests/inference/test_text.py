@@ -8,7 +8,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.inference.text import split_sentences, split_text, tokenize
+from tagger.inference.text import split_text, tokenize
 
 EWT = Path(__file__).parents[3] / "shared" / "data" / "ewt"
 
@@ -26,7 +26,9 @@ def words(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[str]:
-    return [text[start:end] for start, end in split_sentences(text)]
+    """The stretch of text of each sentence."""
+    offsets = [sentence.offsets or () for sentence in split_text(text)]
+    return [text[found[0][0] : found[-1][1]] for found in offsets]
 
 
 @given(texts)
@@ -63,8 +65,6 @@ def test_sentences_hold_all_tokens_in_order(text: str) -> None:
         assert sentence.tags is None
         assert sentence.tokens
         assert sentence.tokens == tuple(text[start:end] for start, end in sentence.offsets or ())
-    ranges = [(s.offsets[0][0], s.offsets[-1][1]) for s in found if s.offsets]
-    assert split_sentences(text) == ranges
 
 
 @given(texts)
@@ -75,7 +75,6 @@ def test_a_sentence_never_crosses_a_line(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " ", "\n\t \u00a0\u3000\x1c"])
 def test_nothing_visible_gives_no_tokens(text: str) -> None:
     assert tokenize(text) == []
-    assert split_sentences(text) == []
     assert split_text(text) == []
 
 

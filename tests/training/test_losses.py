@@ -160,7 +160,7 @@ class TestConstraints:
         for constrained in (False, True):
             config = change(ner_config, {"model.head": "crf", "model.constrain_training": constrained})
             network, batches = before_training(config, tmp_path / str(constrained), monkeypatch)
-            batch = batches[0]
+            batch = next(iter(batches))
             assert batch.tags is not None
             losses.append(network.head.loss(network(batch), batch.tags, batch.mask).item())
         assert 0 < losses[1] < losses[0] - 0.1
@@ -176,7 +176,7 @@ class TestLabelCosts:
         """Softmax-margin: where gold is a person, every other tag's score is raised by 3 nats."""
         config = change(ner_config, {"model.label_costs": {"PER": 3.0, "O": 0.25}})
         network, batches = before_training(config, tmp_path / "run", monkeypatch)
-        batch = batches[0]
+        batch = next(iter(batches))
         assert batch.tags is not None
         emissions, names = network(batch), tags_of_types(LABELS, "BIOES")
         nats = []

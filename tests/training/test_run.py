@@ -16,8 +16,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
 import tagger.training.run as run_module
-from tagger.config import Config
+from tagger.config import CharactersConfig, Config
 from tagger.config_file import load_config
+from tagger.data.batches import Batch
 from tagger.data.conllu import read_conllu
 from tagger.data.vocab import UNKNOWN
 from tagger.errors import ConfigError, DataError, MissingInputError, OutputError
@@ -25,6 +26,8 @@ from tagger.evaluation.report import Report
 from tagger.inference.model_folder import load_model
 from tagger.inference.predictor import load
 from tagger.model.network import build_network
+from tagger.training import assembly
+from tagger.training.caveats import ON_TRAIN
 from tagger.training.evaluate import evaluate
 from tagger.training.loop import Epoch, Step, fit
 from tagger.training.run import DEFAULT_BATCH_SIZE, Event, Started, train
@@ -62,6 +65,11 @@ def capture_fit(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
+def sentences_of(batch: Batch) -> list[list[int]]:
+    """The word ids of a batch's sentences, without padding."""
+    return [row[:length] for row, length in zip(batch.words.tolist(), batch.lengths.tolist(), strict=True)]
+
+
 def script_scores(monkeypatch: pytest.MonkeyPatch, *scores: float) -> None:
     left = iter(scores)
     monkeypatch.setattr(run_module, "score", lambda *_, **__: SimpleNamespace(main=next(left)))
@@ -88,11 +96,19 @@ class TestRunFolder:
 
     def test_facts(self, tiny_config: Config, tmp_path: Path) -> None:
         facts = train(tiny_config, tmp_path / "run").facts
-        expected = {"head": "softmax", "seed": 1, "device": "cpu, 1 threads", "precision": "fp32"}
+        expected = {"head": "softmax", "seed": 1, "device": "cpu, 1 thread", "precision": "fp32"}
         assert {name: facts[name] for name in expected} == expected
         weights = load_model(tmp_path / "run").network.parameters()
         assert facts["weights"] == sum(weight.numel() for weight in weights)
         assert str(facts["train data"]).endswith("train.conllu: 24 sentences, 416 tokens")
+        assert facts["model"] == str(tmp_path / "run")
+        test_file = Path(str(tiny_config.data.test))
+        assert facts["test sha256"] == hashlib.sha256(test_file.read_bytes()).hexdigest()
+
+    def test_the_heading_holds_no_folder(self, tiny_config: Config, tmp_path: Path) -> None:
+        report = train(tiny_config, tmp_path / "run")
+        assert report.title == "run on test.conllu"
+        assert (tmp_path / "run" / "report.md").read_text().startswith("# run on test.conllu\n")
 
     def test_manifest_says_what_was_read(self, tiny_config: Config, tmp_path: Path) -> None:
         train(tiny_config, tmp_path / "run")
@@ -199,12 +215,55 @@ class TestBest:
 
     def test_no_test_reports_on_dev(self, tiny_config: Config, tmp_path: Path) -> None:
         report = train(change(tiny_config, {"data.test": None}), tmp_path / "run")
-        assert (report.split, report.title) == ("dev", tiny_config.data.dev)
+        assert (report.split, report.title) == ("dev", "run on dev.conllu")
         assert report.scores.main == max(line["dev_score"] for line in metrics_of(tmp_path / "run"))
 
     def test_neither_reports_on_train(self, tiny_config: Config, tmp_path: Path) -> None:
         report = train(change(tiny_config, {"data.dev": None, "data.test": None}), tmp_path / "run")
-        assert (report.split, report.title) == ("train", tiny_config.data.train)
+        assert (report.split, report.title) == ("train", "run on train.conllu")
+        assert report.warnings == (ON_TRAIN,)
+        assert "training data" in (tmp_path / "run" / "report.md").read_text().split("## Scores")[0]
+
+    def test_while_nothing_is_found_the_latest_model_is_kept(
+        self, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        script_scores(monkeypatch, 0.0, 0.0, 0.0, 0.0)
+        config = change(tiny_config, {"training.num_epochs": 4, "training.patience": 1})
+        report = train(config, tmp_path / "run")
+        assert report.facts["best epoch"] == "4 of 4"
+        assert epoch_of(tmp_path / "run") == 4
+
+
+class TestWarnings:
+    def test_are_told_and_stand_in_the_report(self, tiny_config: Config, tmp_path: Path) -> None:
+        config = change(tiny_config, {"data.test": tiny_config.data.train})
+        events: list[Event] = []
+        report = train(config, tmp_path / "run", listener=events.append)
+        started = events[0]
+        assert isinstance(started, Started)
+        assert started.warnings[0] == f"train and test are the same data: {tiny_config.data.train}"
+        assert report.warnings == started.warnings
+
+    def test_are_logged_where_nobody_listens(
+        self, tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        config = change(tiny_config, {"data.dev": tiny_config.data.train})
+        train(config, tmp_path / "told", listener=lambda _: None)
+        assert caplog.messages == []
+        report = train(config, tmp_path / "logged")
+        assert caplog.messages == list(report.warnings)
+        assert caplog.messages[0].startswith("train and dev are the same data")
+
+    def test_a_dev_without_spans_keeps_the_last_epoch(self, tiny_config: Config, tmp_path: Path) -> None:
+        paths = {}
+        for name, tag in (("train", "B-X"), ("dev", "O")):
+            paths[f"data.{name}"] = str(tmp_path / f"{name}.jsonl")
+            row = {"tokens": ["a", "b"], "tags": [tag, "O"]}
+            (tmp_path / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+        settings = {"data.format": "jsonl", "data.scheme": "BIO", "data.test": None, "training.patience": 1, **paths}
+        report = train(change(tiny_config, settings), tmp_path / "run")
+        assert [warning.partition(":")[0] for warning in report.warnings] == ["dev holds no span"]
+        assert report.facts["best epoch"] == "2 of 2"
 
 
 class TestSettings:
@@ -230,12 +289,14 @@ class TestSettings:
         orders = []
         for epoch in (1, 2):
             batches = list(calls[0]["batches"](epoch))
-            orders.append([index for batch in batches for index in batch.order.tolist()])
-            assert sorted(orders[-1]) == list(range(24))
+            orders.append([words for batch in batches for words in sentences_of(batch)])
+            assert len(orders[-1]) == 24
             for batch in batches:
                 assert most_sentences is None or batch.words.size(0) <= most_sentences
                 assert most_tokens is None or batch.words.numel() <= most_tokens or batch.words.size(0) == 1
         assert orders[0] != orders[1]
+        assert sorted(orders[0]) == sorted(orders[1])
+        assert sum(map(len, orders[0])) == 416
 
     def test_are_passed_on(self, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         settings = {
@@ -251,7 +312,8 @@ class TestSettings:
         train(change(tiny_config, settings), tmp_path / "run")
         (call,) = calls
         assert (call["accumulate"], call["clip_norm"], call["patience"], call["num_epochs"]) == (3, 0.5, 4, 2)
-        assert [call["factor"](progress) for progress in (0.25, 0.5, 0.75)] == pytest.approx([0.5, 1.0, 0.5])
+        steps = [(0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0)]
+        assert [call["factor"](*step) for step in steps] == pytest.approx([0.5, 1.0, 1.0, 0.5])
         assert isinstance(call["optimizer"], torch.optim.SGD)
         assert call["optimizer"].param_groups[0]["momentum"] == 0.9
 
@@ -322,7 +384,7 @@ class TestVectors:
             first.append(network.features.words.table.weight.detach().clone())
             return network
 
-        monkeypatch.setattr(run_module, "build_network", note)
+        monkeypatch.setattr(assembly, "build_network", note)
         report = train(change(tiny_config, settings), tmp_path / "run")
         saved = load_model(tmp_path / "run")
         words = saved.vocabulary.words
@@ -361,7 +423,7 @@ class TestEmptySentences:
         calls = capture_fit(monkeypatch)
         report = train(change(tiny_config, {"data.format": "jsonl", **files}), tmp_path / "run")
         (batch,) = calls[0]["batches"](1)
-        assert sorted(batch.order.tolist()) == [1, 3]
+        assert sorted(batch.lengths.tolist()) == [1, 2]
         counts = load_model(tmp_path / "run").manifest["data"]["train"]
         assert (counts["sentences"], counts["empty_sentences"], counts["tokens"]) == (4, 2, 3)
         assert (report.num_sentences, report.num_tokens) == (4, 3)
@@ -414,6 +476,62 @@ class TestFailing:
         for out in (tmp_path / "file", tmp_path / "file" / "run"):
             with pytest.raises(OutputError, match="file"):
                 train(tiny_config, out)
+
+    @pytest.mark.parametrize("given", ["my.yaml", Path("my.yaml")])
+    def test_a_path_is_no_config(self, tmp_path: Path, given: Any) -> None:
+        with pytest.raises(TypeError, match=r"^train takes a Config: tagger\.load_config\('my\.yaml'\)$"):
+            train(given, tmp_path / "run")
+        with pytest.raises(TypeError, match=r"^train takes a Config, got dict$"):
+            train({}, tmp_path / "run")  # type: ignore[arg-type]
+        assert names(tmp_path) == []
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: 160 GB"),
+            RuntimeError("Storage size calculation overflowed with sizes=[1000000000000, 1000000000000]"),
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 160 GiB."),
+            MemoryError(),
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("settings", "key"),
+        [
+            ({"model.hidden_dim": 100_000}, r"model\.hidden_dim"),
+            ({"features.words.dim": 100_000}, r"features\.words\.dim"),
+            ({"features.affixes.num_buckets": 2**24, "features.affixes.dim": 64}, r"features\.affixes\.num_buckets"),
+            ({"features.characters": CharactersConfig(hidden_dim=100_000)}, r"features\.characters\.hidden_dim"),
+        ],
+    )
+    def test_a_network_that_does_not_fit_into_memory(
+        self,
+        tiny_config: Config,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        settings: dict[str, Any],
+        key: str,
+        error: Exception,
+    ) -> None:
+        """torch would try, so it is played here."""
+
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(assembly, "build_network", fail)
+        message = rf"^{key}: the network does not fit into the memory of cpu: about [\d,]+ weights, [\d,]+ of them"
+        with pytest.raises(ConfigError, match=message):
+            train(change(tiny_config, settings), tmp_path / "run")
+        assert names(tmp_path) == []
+
+    def test_other_errors_of_torch_are_not_taken_for_it(
+        self, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("a defect")
+
+        monkeypatch.setattr(assembly, "build_network", fail)
+        with pytest.raises(RuntimeError, match="a defect"):
+            train(tiny_config, tmp_path / "run")
 
     def test_diverging_at_once_leaves_nothing(self, tiny_config: Config, tmp_path: Path) -> None:
         settings = {"training.optimizer": "sgd", "training.learning_rate": 1e38, "training.clip_norm": 0.0}

@@ -14,7 +14,8 @@ from tagger.errors import ConfigError, OutputError
 from tagger.evaluation.report import Report, build_report
 from tagger.sentence import Sentence
 from tagger.training.loop import Epoch
-from tagger.training.run_folder import RunFolder, write_report, writing
+from tagger.training.output import writing
+from tagger.training.run_folder import RunFolder, write_report
 from tests.conftest import change
 
 

@@ -1,0 +1,18 @@
+"""How numbers are written for people, wherever they are shown."""
+
+UNDEFINED = "-"
+
+
+def format_percent(value: float | None) -> str:
+    """A score in [0, 1] as a percentage with two decimals, `-` where it is undefined."""
+    return UNDEFINED if value is None else f"{100 * value:.2f}"
+
+
+def format_count(number: int, noun: str) -> str:
+    """So many of something: `1 sentence`, `1,200 sentences`.
+
+    Args:
+        number: how many.
+        noun: what, in the singular; its plural ends in s.
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

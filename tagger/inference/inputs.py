@@ -1,0 +1,42 @@
+"""What a Predictor is given, checked: whatever is no sentence or no text is refused by name."""
+
+from collections.abc import Iterable, Sequence
+
+
+def check_sentences(sentences: object) -> None:
+    """Refuses with a TypeError what cannot be sentences of tokens."""
+    if isinstance(sentences, str):
+        raise TypeError("predict takes sentences of tokens, not a string: use predict_text for raw text")
+    if not isinstance(sentences, Iterable):
+        raise TypeError(f"predict takes sentences of tokens, such as [['The', 'cat']], got {_kind(sentences)}")
+
+
+def check_tokens(sentence: Sequence[str]) -> tuple[str, ...]:
+    """A sentence's tokens; a TypeError if it is no sequence of strings."""
+    if isinstance(sentence, str):
+        raise TypeError("a sentence is a sequence of tokens, not a string: use predict_text for raw text")
+    if not isinstance(sentence, Iterable):
+        raise TypeError(f"a sentence is a sequence of tokens, got {_kind(sentence)}")
+    tokens = tuple(sentence)
+    for token in tokens:
+        if not isinstance(token, str):
+            raise TypeError(f"a token is a string, got {_kind(token)}: {token!r}")
+    return tokens
+
+
+def check_texts(texts: object) -> None:
+    """Refuses with a TypeError what cannot be several texts."""
+    if isinstance(texts, str):
+        raise TypeError("predict_text_stream takes many strings, not one: use predict_text")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"predict_text takes a string or a list of strings, got {_kind(texts)}")
+
+
+def check_text(text: object) -> None:
+    """Refuses with a TypeError what is no text."""
+    if not isinstance(text, str):
+        raise TypeError(f"predict_text takes strings, got {_kind(text)}: use predict for tokens")
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

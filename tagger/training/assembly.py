@@ -1,0 +1,113 @@
+"""What a run trains: vocabulary and network, made from the train split."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tagger.config import Config
+from tagger.data.corpus import Corpus
+from tagger.data.vectors import read_vectors
+from tagger.data.vocab import UNKNOWN, Vocabulary, count_words
+from tagger.errors import ConfigError
+from tagger.inference.model_folder import sizes_of
+from tagger.inference.predictor import Predictor
+from tagger.model.network import Sizes, build_network
+from tagger.schemes import is_plain, tags_of_types
+from tagger.training.gold import cost_of_tags
+
+_TOO_LARGE = ("memory", "overflow")  # what torch says of sizes that it cannot allocate
+
+
+def build_vocabulary(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tensor | None]:
+    """The vocabulary of the train split, and (num_word_ids, dim) initial word vectors where the config names a file."""
+    features = config.features
+    names: list[str] = []
+    if features.words.vectors:
+        names, table = read_vectors(Path(features.words.vectors), features.words.dim)
+    tags = corpus.labels
+    if not is_plain(corpus.scheme):
+        tags = tuple(tags_of_types(corpus.labels, config.model.encoding))
+    vocabulary = Vocabulary.build(
+        _count_forms(corpus),
+        tags=tags,
+        extra_words=names,
+        words=features.words,
+        characters=features.characters,
+        affixes=features.affixes,
+    )
+    if not names:
+        return vocabulary, None
+    vectors = np.random.default_rng(config.training.seed).normal(
+        scale=table.std(), size=(vocabulary.num_word_ids, table.shape[1])
+    )
+    place = {name: number for number, name in enumerate(names)}
+    for number, word in enumerate(vocabulary.words, start=UNKNOWN + 1):
+        if word in place:
+            vectors[number] = table[place[word]]
+    return vocabulary, torch.from_numpy(vectors.astype(np.float32))
+
+
+def build_tagger(
+    config: Config, corpus: Corpus, *, vocabulary: Vocabulary, vectors: Tensor | None, device: torch.device
+) -> Predictor:
+    """The untrained tagger, its weights drawn from torch's generator.
+
+    Args:
+        config: the run.
+        corpus: its data.
+        vocabulary: as `build_vocabulary` makes it.
+        vectors: as `build_vocabulary` makes them.
+        device: where it is to compute.
+
+    Raises:
+        ConfigError: sizes that do not fit into memory, or a label of `model.label_costs` that train does not have.
+    """
+    sizes = sizes_of(vocabulary, config)
+    singletons, costs = _singletons(corpus, vocabulary), cost_of_tags(config, vocabulary)
+    try:
+        network = build_network(
+            config.features, config.model, sizes, singletons=singletons, vectors=vectors, costs=costs
+        )
+        return Predictor(network, vocabulary, scheme=corpus.scheme, encoding=config.model.encoding, device=device)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(word in str(error).lower() for word in _TOO_LARGE):
+            raise
+        raise _too_large(config, sizes, device) from error
+
+
+def _too_large(config: Config, sizes: Sizes, device: torch.device) -> ConfigError:
+    features, model = config.features, config.model
+    characters = features.characters
+    width = features.words.dim + sizes.num_affixes * features.affixes.dim
+    counts = {}  # setting -> (its value, about how many weights come of it)
+    if characters.kind != "none":
+        directions = 2 if characters.kind == "lstm" and characters.bidirectional else 1
+        seen = characters.kernel_size * characters.dim
+        if characters.kind == "lstm":
+            seen = 4 * (characters.dim + characters.hidden_dim)
+        counts["features.characters.hidden_dim"] = directions * characters.hidden_dim * seen
+        width += directions * characters.hidden_dim
+    directions, output = (2 if model.bidirectional else 1), model.proj_size or model.hidden_dim
+    inputs = width + (model.num_layers - 1) * directions * output
+    counts["model.hidden_dim"] = directions * 4 * model.hidden_dim * (inputs + model.num_layers * output)
+    counts["features.words.dim"] = sizes.num_words * features.words.dim
+    counts["features.affixes.num_buckets"] = features.affixes.num_buckets * features.affixes.dim
+    key = max(counts, key=counts.__getitem__)
+    return ConfigError(
+        f"{key}: the network does not fit into the memory of {device}: about {sum(counts.values()):,} weights, "
+        f"{counts[key]:,} of them through {key}"
+    )
+
+
+def _singletons(corpus: Corpus, vocabulary: Vocabulary) -> Tensor:
+    """(num_word_ids,) bool: True at words that train holds once."""
+    counts = count_words(_count_forms(corpus), lowercase=vocabulary.lowercase)
+    once = [False] * (UNKNOWN + 1) + [counts[word] == 1 for word in vocabulary.words]
+    return torch.tensor(once)
+
+
+def _count_forms(corpus: Corpus) -> Counter[str]:
+    return Counter(token for sentence in corpus.train for token in sentence.tokens)

@@ -1,0 +1,61 @@
+"""How exactly is computed: TF32 is off where the network is called, and only there."""
+
+import threading
+
+import pytest
+import torch
+
+from tagger.inference.device import full_float32
+
+CUDA = torch.device("cuda")
+
+
+def test_tf32_is_off_on_cuda_and_comes_back() -> None:
+    assert torch.backends.cudnn.allow_tf32  # torch's default
+    with full_float32(CUDA):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32
+
+
+def test_other_flags_of_cudnn_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    with full_float32(CUDA):
+        assert torch.backends.cudnn.deterministic
+        assert torch.backends.cudnn.enabled
+
+
+def test_nothing_changes_on_a_cpu() -> None:
+    with full_float32(torch.device("cpu")), full_float32(torch.device("cpu")):
+        assert torch.backends.cudnn.allow_tf32
+
+
+def test_threads_do_not_mix_up_what_was_set_before() -> None:
+    """The flags are the process's: one that left while another is inside would turn TF32 on for that one."""
+    wrong: list[int] = []
+
+    def enter() -> None:
+        for number in range(200):
+            with full_float32(CUDA):
+                if torch.backends.cudnn.allow_tf32:
+                    wrong.append(number)
+
+    threads = [threading.Thread(target=enter) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.cuda
+def test_an_lstm_on_cuda_is_as_exact_as_float32() -> None:
+    torch.manual_seed(0)
+    lstm = torch.nn.LSTM(256, 256, batch_first=True, bidirectional=True)
+    x = torch.randn(4, 50, 256)
+    with torch.inference_mode():
+        exact = lstm.double()(x.double())[0].float()
+        lstm.float().to(CUDA)
+        with full_float32(CUDA):
+            found = lstm(x.to(CUDA))[0].cpu()
+    assert (found - exact).abs().max() < 1e-5
