@@ -196,9 +196,9 @@ class TrainingConfig:
         weight_decay: adamw: decoupled; sgd: L2 (>= 0).
         momentum: sgd only [0, 1).
         schedule: what becomes of the learning rate after warm-up: constant, linear to 0, or cosine to 0.
-        warmup: part of all steps in which the learning rate rises linearly from 0 [0, 1).
+        warmup: part of all steps in which the learning rate rises linearly to its highest [0, 1).
         clip_norm: largest norm of the gradient; 0 = no clipping (>= 0).
-        patience: epochs without a better dev score before training stops; 0 = never [0, 10**9].
+        patience: epochs without a better dev score, once it is above 0, before training stops; 0 = never [0, 10**9].
         seed: seeds weights, dropout and data order [0, 2**63 - 1].
         device: auto = the GPU if there is one; else cpu, cuda or cuda:N.
         precision: of training: auto = bf16 where the hardware has it, fp32 elsewhere. Evaluation is fp32.

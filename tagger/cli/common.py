@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from tagger.errors import ConfigError, OutputError
+from tagger.training.output import writing
 
 if TYPE_CHECKING:
     from tagger.config import DataConfig
@@ -122,17 +123,6 @@ def standard_output() -> Iterator[BinaryIO]:
     except (BrokenPipeError, OutputError):
         abandon_standard_output()
         raise
-
-
-@contextmanager
-def writing(name: str) -> Iterator[None]:
-    """Turns an OSError into an OutputError that names the output; a BrokenPipeError stays what it is."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from error
 
 
 def check_folder(folder: Path) -> None:

@@ -16,11 +16,10 @@ from tagger.cli.common import (
     print_text,
     set_threads,
 )
-from tagger.errors import ConfigError, DataError
+from tagger.errors import ConfigError
 
 if TYPE_CHECKING:
     from tagger.config import DataConfig
-    from tagger.sentence import Sentence
 
 SUMMARY = "say how good a model is on data with gold tags"
 DESCRIPTION = """\
@@ -58,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     from tagger.inference.device import pick_device
     from tagger.inference.model_folder import load_model
     from tagger.inference.predictor import predictor_of
-    from tagger.training.evaluate import evaluate
+    from tagger.training.evaluate import evaluate, read_gold
     from tagger.training.run_folder import write_report
 
     names = [path.stem for path in options.data]
@@ -70,9 +69,11 @@ def run(options: argparse.Namespace) -> None:
     saved = load_model(Path(options.model))
     data = _describe(saved.config.data, options)
     predictor = predictor_of(saved, device=pick_device(options.device, key="--device"))
-    for number, (path, name) in enumerate(zip(options.data, names, strict=True)):
-        sentences = _read(path, data, scheme=predictor.scheme)
-        report = evaluate(predictor, sentences, title=str(options.model), split=name)
+    for number, path in enumerate(options.data):
+        gold = read_gold(path, data, saved=saved, model=options.model)
+        report = evaluate(
+            predictor, gold.sentences, title=gold.title, split=gold.split, facts=gold.facts, warnings=gold.warnings
+        )
         print_text(render_text(report) + ("" if path is options.data[-1] else "\n"))
         if folders:
             write_report(report, folders[number])
@@ -98,18 +99,3 @@ def _describe(trained: "DataConfig", options: argparse.Namespace) -> "DataConfig
     if options.tags is not None:
         data = replace(data, tags=column_or_key(options.tags, option="--tags", data=data))
     return data
-
-
-def _read(path: Path, data: "DataConfig", *, scheme: str) -> "list[Sentence]":
-    """Sentences with gold tags, respelled in the model's scheme."""
-    from tagger.data.corpus import read_sentences
-    from tagger.schemes import convert_tags
-
-    sentences = list(read_sentences(path, data))
-    if not any(len(sentence) for sentence in sentences):
-        raise DataError(f"{path}: holds no sentence")
-    if data.scheme == scheme:
-        return sentences
-    return [
-        replace(sentence, tags=tuple(convert_tags(sentence.tags or (), data.scheme, scheme))) for sentence in sentences
-    ]

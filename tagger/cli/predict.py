@@ -8,16 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from tagger.cli.common import (
-    add_hardware_options,
-    describe_data,
-    given,
-    given_path,
-    set_threads,
-    standard_output,
-    writing,
-)
+from tagger.cli.common import add_hardware_options, describe_data, given, given_path, set_threads, standard_output
 from tagger.errors import ConfigError, DataError, MissingInputError
+from tagger.training.output import writing
 
 if TYPE_CHECKING:
     from tagger.config import DataConfig

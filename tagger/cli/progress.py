@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tagger.evaluation.numbers import format_count
+
 if TYPE_CHECKING:
     from tagger.training.loop import Epoch
     from tagger.training.run import Event, Started
@@ -81,13 +83,17 @@ class TrainingProgress:
     def _start(self, event: "Started") -> None:
         self._num_epochs, self._has_dev = event.num_epochs, bool(event.corpus.dev)
         for split, counts in event.corpus.manifest.items():
-            line = f"{split:5}  {counts['sentences']:,} sentences, {counts['tokens']:,} tokens  {counts['source']}"
-            for name in ("empty_sentences", "illegal_transitions", "unknown_tags"):
-                line += f"; {counts[name]:,} {name.replace('_', ' ')}" if counts[name] else ""
+            sentences, tokens = (format_count(int(counts[f"{noun}s"]), noun) for noun in ("sentence", "token"))
+            line = f"{split:5}  {sentences}, {tokens}  {counts['source']}"
+            for noun in ("empty sentence", "illegal transition", "unknown tag"):
+                count = int(counts[f"{noun.replace(' ', '_')}s"])
+                line += f"; {format_count(count, noun)}" if count else ""
             self._console.print(line)
         scheme = "tags" if event.corpus.scheme == "plain" else "span types"
         self._console.print(f"{scheme:5}  {', '.join(event.corpus.labels)}")
         self._console.print(f"model  {event.num_weights:,} weights on {event.device}, {event.precision}")
+        for warning in event.warnings:
+            self._console.print(f"warning: {warning}")
         self._task = self._progress.add_task("", total=event.num_epochs, epoch=f"1/{event.num_epochs}", state="")
         self._update(epoch=1, done=0, state=())
 

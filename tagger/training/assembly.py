@@ -26,7 +26,8 @@ def build_vocabulary(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tensor
     features = config.features
     names: list[str] = []
     if features.words.vectors:
-        names, table = read_vectors(Path(features.words.vectors), features.words.dim)
+        words = features.words
+        names, table = read_vectors(Path(features.words.vectors), words.dim, lowercase=words.lowercase)
     tags = corpus.labels
     if not is_plain(corpus.scheme):
         tags = tuple(tags_of_types(corpus.labels, config.model.encoding))

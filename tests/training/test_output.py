@@ -10,7 +10,10 @@ from tagger.training.output import writing
 
 
 def test_the_errors_own_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"nowhere/x: cannot be written: No such file or directory$"), writing("else"):
+    with (
+        pytest.raises(OutputError, match=r"nowhere/x: cannot be written: No such file or directory$"),
+        writing(Path("else")),
+    ):
         (tmp_path / "nowhere" / "x").write_text("")
 
 
