@@ -19,11 +19,14 @@ from torch import Tensor, nn
 
 from tagger.data.tag_table import TagTable
 from tagger.model import reference
+from tagger.model.checks import check_emissions, check_mask, check_tags
 from tagger.model.lattice import Lattice, Potentials, sum_paths
 from tagger.model.spans import span_probabilities
 from tagger.model.viterbi import FORBIDDEN, best_path, best_paths
 
-ILLEGAL = -1e4  # added to the score of what the tag scheme forbids: finite, so that gradients are too
+# Added to the score of what the tag scheme forbids: finite, so that gradients are too. What it forbids is decoded only
+# where every legal sequence is worse by more than this.
+ILLEGAL = -1e4
 
 
 class LinearChainCRF(nn.Module):
@@ -82,7 +85,7 @@ class LinearChainCRF(nn.Module):
         Raises:
             ValueError: as `check_tags` and `check_mask`; or pytorch-crf is to learn from `allowed`.
         """
-        lengths = check_mask(mask)
+        emissions, lengths = check_emissions(emissions, mask, num_tags=self.num_tags), check_mask(mask)
         if allowed is None:
             check_tags(tags, mask, num_tags=self.num_tags)
             tags = tags.masked_fill(~mask, 0)
@@ -108,7 +111,7 @@ class LinearChainCRF(nn.Module):
         Returns:
             (B, T) ids, 0 where padded.
         """
-        lengths = check_mask(mask)
+        emissions, lengths = check_emissions(emissions, mask, num_tags=self.num_tags), check_mask(mask)
         if allowed is not None:
             emissions = emissions.masked_fill(~allowed, FORBIDDEN)
         if self._use_torchcrf:
@@ -127,7 +130,9 @@ class LinearChainCRF(nn.Module):
             (B, n, T) ids, 0 where padded, the likeliest first; (B, n) float64 probabilities. Where a sentence has fewer
             than n sequences, what is missing has probability 0 and ids that mean nothing.
         """
-        lengths = check_mask(mask)
+        if n < 1:
+            raise ValueError(f"n: expected a number >= 1, got {n}")
+        emissions, lengths = check_emissions(emissions, mask, num_tags=self.num_tags), check_mask(mask)
         emissions, potentials = _fill(emissions, mask).detach().double(), self._potentials()
         with torch.no_grad():
             paths, scores = best_paths(emissions, lengths, potentials, n=n)
@@ -136,6 +141,7 @@ class LinearChainCRF(nn.Module):
 
     def sum_paths(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Lattice:
         """The sums over all sequences, or over those of `allowed` (B, T, K) tags: see `lattice`."""
+        emissions = check_emissions(emissions, mask, num_tags=self.num_tags)
         return sum_paths(emissions, check_mask(mask), self._potentials(), allowed=allowed)
 
     def marginals(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Tensor:
@@ -217,6 +223,11 @@ class _NegativeLogLikelihood(torch.autograd.Function):
         # `once_differentiable` would let loss + penalty(gradient) through, and take the penalty for a constant
         if torch.is_grad_enabled():
             raise RuntimeError("the CRF's loss can be differentiated only once, so not with create_graph=True")
+        with torch.autocast(gradient.device.type, enabled=False):
+            return _NegativeLogLikelihood._gradients(ctx, gradient)
+
+    @staticmethod
+    def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         posteriors = ctx.all_paths.posteriors() - ctx.gold.posteriors()  # (B, T, K)
         counts = ctx.all_paths.transition_counts() - ctx.gold.transition_counts()  # (K, K)
         last = (ctx.lengths - 1).view(-1, 1, 1).expand(-1, 1, posteriors.size(2))
@@ -251,41 +262,6 @@ class _GoldPath:
         inside = self._in_sentence[:, 1:].flatten().to(self._dtype)
         counts = inside.new_zeros(self._num_tags**2).index_add_(0, pairs.flatten(), inside)
         return counts.view(self._num_tags, self._num_tags)
-
-
-def check_tags(tags: Tensor, mask: Tensor, *, num_tags: int) -> None:
-    """Refuses gold tags that are no tag's id, which other implementations read as some tag, or skip.
-
-    On the CPU alone: on a GPU, looking at the tags would make every training step wait for the device.
-
-    Args:
-        tags: (B, T) gold tag ids, anything where padded.
-        mask: (B, T) bool, True at tokens.
-        num_tags: K.
-
-    Raises:
-        ValueError: a token's tag is not in [0, K).
-    """
-    if tags.device.type != "cpu":
-        return
-    wrong = tags[mask & ((tags < 0) | (tags >= num_tags))]
-    if len(wrong):
-        raise ValueError(f"expected gold tag ids from 0 to {num_tags - 1}, got {int(wrong[0])}")
-
-
-def check_mask(mask: Tensor) -> Tensor:
-    """The lengths (B,) that a mask (B, T) stands for.
-
-    Raises:
-        ValueError: a sentence without tokens, or with tokens after padding (looked for on the CPU alone).
-    """
-    lengths = mask.sum(dim=1)
-    if mask.device.type == "cpu":
-        if not mask[:, 0].all():
-            raise ValueError("a sentence without tokens")
-        if not torch.equal(mask, torch.arange(mask.size(1)) < lengths.unsqueeze(1)):
-            raise ValueError("a mask with a hole: tokens stand on the left, padding on the right")
-    return lengths
 
 
 def _fill(emissions: Tensor, mask: Tensor) -> Tensor:

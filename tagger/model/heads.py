@@ -11,7 +11,8 @@ import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
 from torch import Tensor, nn
 
 from tagger.data.tag_table import TagTable
-from tagger.model.crf import LinearChainCRF, check_tags
+from tagger.model.checks import check_tags
+from tagger.model.crf import LinearChainCRF
 from tagger.model.lattice import Potentials, sum_paths
 from tagger.model.spans import span_probabilities
 

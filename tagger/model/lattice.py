@@ -53,6 +53,10 @@ class Potentials:
         """The same in another type."""
         return Potentials(start=self.start.to(dtype), transitions=self.transitions.to(dtype), end=self.end.to(dtype))
 
+    def detach(self) -> "Potentials":
+        """The same, without gradients."""
+        return Potentials(start=self.start.detach(), transitions=self.transitions.detach(), end=self.end.detach())
+
 
 class ScaledLattice:
     """Forward and backward sums, rescaled at every token; exact where `is_exact` says so.
@@ -126,9 +130,8 @@ class ScaledLattice:
         # (T-1, B, K) each: alpha at token t; at token t+1 gamma, and alpha without the token's own emission
         alpha, gamma, reached = self._state[:-1, 0], self._at_home(self._state)[1:], self._before[1:, 0]
         total = (reached * gamma).sum(dim=2, keepdim=True)  # what the K * K products below sum to
-        factor = torch.where(self._in_sentence[1:].unsqueeze(2), total.reciprocal(), 0.0)
-        # NaN stands in padding alone, after a last tag that nothing can follow
-        alpha = (alpha * factor).nan_to_num_(nan=0.0)
+        # in padding there may be NaN, after a last tag that nothing can follow
+        alpha = torch.where(self._in_sentence[1:].unsqueeze(2), alpha / total, 0.0)
         # in pieces, added up in float64: over many tokens float32 would lose digits
         pieces = zip(torch.split(alpha.flatten(0, 1), _PIECE), torch.split(gamma.flatten(0, 1), _PIECE), strict=True)
         products = [one.t() @ other for one, other in pieces]  # (K, K) each
@@ -212,7 +215,7 @@ def sum_paths(emissions: Tensor, lengths: Tensor, potentials: Potentials, *, all
         if allowed is not None:
             emissions = emissions.masked_fill(~allowed, -math.inf)
         emissions = emissions.masked_fill(padding.unsqueeze(2), 0.0)
-        scores = potentials.to(torch.float64)
+        scores = potentials.detach().to(torch.float64)
         for dtype in dict.fromkeys((emissions.dtype, torch.float64)):
             scaled = ScaledLattice(emissions.to(dtype), lengths, scores)
             if scaled.is_exact:

@@ -15,6 +15,8 @@ from torch import Tensor
 from tagger.data.tag_table import NO_LABEL, TagTable
 from tagger.model.lattice import Lattice
 
+_PIECE = 1024  # spans looked at together: each takes K * K numbers
+
 
 def span_probabilities(lattice: Lattice, spans: Tensor, *, table: TagTable) -> Tensor:
     """The probability of each span, over all tag sequences of its sentence.
@@ -27,6 +29,12 @@ def span_probabilities(lattice: Lattice, spans: Tensor, *, table: TagTable) -> T
     Returns:
         (N,) float64 probabilities.
     """
+    with torch.no_grad():
+        pieces = [_probabilities(lattice, piece, table=table) for piece in torch.split(spans, _PIECE)]
+        return torch.cat(pieces)
+
+
+def _probabilities(lattice: Lattice, spans: Tensor, *, table: TagTable) -> Tensor:
     opens, labels = table.opens.to(spans.device), table.labels.to(spans.device)
     row, first, after, label = spans.unbind(dim=1)
     in_label = labels == label.unsqueeze(1)  # (N, K)

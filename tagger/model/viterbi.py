@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tagger.model.lattice import Potentials
 
+_LEVEL_EVERY = 16  # tokens
 FORBIDDEN = -1e30  # score of a tag that is not to be taken: below any sum of real scores, yet finite
 
 
@@ -33,10 +34,13 @@ def best_path(emissions: Tensor, lengths: Tensor, potentials: Potentials) -> Ten
         reached = emissions.new_empty(num_tags, num_sentences, num_tags)
         by_previous = potentials.transitions.unsqueeze(1)  # (K, 1, K)
         steps = emissions.transpose(0, 1).contiguous().unbind()
-        for before, after, emission in zip(by_tag, scores[1:].unbind(), steps[1:], strict=False):
+        moves = zip(by_tag, scores[1:].unbind(), steps[1:], strict=False)
+        for step, (before, after, emission) in enumerate(moves, start=1):
             # (previous tag, B, tag): so laid out, the maximum runs over whole rows of memory
             torch.add(before, by_previous, out=reached)
             torch.amax(reached, dim=0, out=after).add_(emission)
+            if step % _LEVEL_EVERY == 0:  # a constant changes no path, but large sums cost decimals
+                after.sub_(after.amax(dim=1, keepdim=True))
         last = (lengths - 1).unsqueeze(1)  # (B, 1)
         at_end = scores.gather(0, last.expand(1, -1, num_tags).contiguous())[0] + potentials.end
         final = at_end.argmax(dim=1, keepdim=True)  # (B, 1) each sentence's last tag
