@@ -82,10 +82,8 @@ def compare(size: tuple[int, int, int], *, repeats: int, device: torch.device, t
     ]
     for name, one, other in pairs:
         first, second = measure([one, other], repeats=repeats, device=device)
-        print(
-            f"{'constrained' if table else str(size):15}  {name:15}  {first:9.2f}  {second:9.2f}  {first / second:6.1f}x",
-            flush=True,
-        )
+        label = "constrained" if table else str(size)
+        print(f"{label:15}  {name:15}  {first:9.2f}  {second:9.2f}  {first / second:6.1f}x", flush=True)
 
 
 def print_share(*, repeats: int, device: torch.device) -> None:
