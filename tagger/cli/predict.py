@@ -1,6 +1,7 @@
 """`tagger predict MODEL [INPUT]`: tags a file or standard input, in constant memory, writing as it goes."""
 
 import argparse
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -76,6 +77,9 @@ def run(options: argparse.Namespace) -> None:
     source_format = options.source_format or _format_of(source)
     if options.tokens is not None and source_format in ("raw", "conllu"):
         raise ConfigError(f"--tokens: has no effect on {source_format} input; leave it out")
+    # oneDNN keeps a compiled LSTM for each shape of batch, up to 1024 of them; a long stream would collect them all. It is
+    # read when torch first computes.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     set_threads(options.threads)
     from tagger.cli.progress import PredictionProgress
     from tagger.data.columns import format_conll

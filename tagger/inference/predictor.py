@@ -26,7 +26,7 @@ from tagger.schemes import is_plain, tags_to_spans
 from tagger.sentence import Prediction, Span
 
 WINDOW = 2048  # sentences looked at together, so that batches hold sentences of like length
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 2048
 MAX_FORMS = 200_000  # distinct words remembered, at about 200 bytes each
 
 

@@ -228,11 +228,11 @@ class _NegativeLogLikelihood(torch.autograd.Function):
 
     @staticmethod
     def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        posteriors = ctx.all_paths.posteriors() - ctx.gold.posteriors()  # (B, T, K)
+        posteriors = ctx.gold.take_from(ctx.all_paths.posteriors())  # (B, T, K), less those of gold
         counts = ctx.all_paths.transition_counts() - ctx.gold.transition_counts()  # (K, K)
         last = (ctx.lengths - 1).view(-1, 1, 1).expand(-1, 1, posteriors.size(2))
         parts = (posteriors, posteriors[:, 0].sum(dim=0), counts, posteriors.gather(1, last).sum(dim=(0, 1)))
-        gradients = ((gradient * part).to(dtype) for part, dtype in zip(parts, ctx.dtypes, strict=True))
+        gradients = (part.mul_(gradient).to(dtype) for part, dtype in zip(parts, ctx.dtypes, strict=True))
         return *gradients, None, None, None
 
 
@@ -250,11 +250,10 @@ class _GoldPath:
         last = tags.gather(1, (lengths - 1).unsqueeze(1)).squeeze(1)
         self.log_partition = total + potentials.start.double()[tags[:, 0]] + potentials.end.double()[last]
 
-    def posteriors(self) -> Tensor:
-        """(B, T, K): 1 at gold."""
-        ones = self._in_sentence.to(self._dtype).unsqueeze(2)
-        zeros = ones.new_zeros(*self._tags.shape, self._num_tags)
-        return zeros.scatter_(2, self._tags.unsqueeze(2), ones)
+    def take_from(self, posteriors: Tensor) -> Tensor:
+        """Takes this path's posteriors, which are 1 at gold, from others (B, T, K), in place."""
+        ones = self._in_sentence.to(posteriors.dtype).unsqueeze(2)
+        return posteriors.scatter_add_(2, self._tags.unsqueeze(2), -ones)
 
     def transition_counts(self) -> Tensor:
         """(K, K): how often gold has tag j after tag i."""

@@ -122,8 +122,12 @@ class ScaledLattice:
     def posteriors(self) -> Tensor:
         """(B, T, K): the probability of each tag at each token; zeros in padding."""
         product = self._state[:, 0] * self._at_home(self._before)  # (T, B, K), alpha beta, proportional to it
-        product = product / product.sum(dim=2, keepdim=True)
-        return torch.where(self._in_sentence.unsqueeze(2), product, 0.0).transpose(0, 1)
+        product.div_(product.sum(dim=2, keepdim=True))
+        return product.masked_fill_(~self._in_sentence.unsqueeze(2), 0.0).transpose(0, 1)
+
+    def take_from(self, posteriors: Tensor) -> Tensor:
+        """Takes these paths' posteriors from those of others (B, T, K), in place."""
+        return posteriors.sub_(self.posteriors())
 
     def transition_counts(self) -> Tensor:
         """(K, K): how often tag j is expected after tag i, over the whole batch."""
@@ -131,7 +135,7 @@ class ScaledLattice:
         alpha, gamma, reached = self._state[:-1, 0], self._at_home(self._state)[1:], self._before[1:, 0]
         total = (reached * gamma).sum(dim=2, keepdim=True)  # what the K * K products below sum to
         # in padding there may be NaN, after a last tag that nothing can follow
-        alpha = torch.where(self._in_sentence[1:].unsqueeze(2), alpha / total, 0.0)
+        alpha = (alpha / total).masked_fill_(~self._in_sentence[1:].unsqueeze(2), 0.0)
         # in pieces, added up in float64: over many tokens float32 would lose digits
         pieces = zip(torch.split(alpha.flatten(0, 1), _PIECE), torch.split(gamma.flatten(0, 1), _PIECE), strict=True)
         products = [one.t() @ other for one, other in pieces]  # (K, K) each
@@ -180,6 +184,10 @@ class LogLattice:
     def posteriors(self) -> Tensor:
         """(B, T, K): the probability of each tag at each token; zeros in padding."""
         return torch.where(self._in_sentence.unsqueeze(2), torch.softmax(self._alpha + self._beta, dim=2), 0.0)
+
+    def take_from(self, posteriors: Tensor) -> Tensor:
+        """Takes these paths' posteriors from those of others (B, T, K), in place."""
+        return posteriors.sub_(self.posteriors())
 
     def transition_counts(self) -> Tensor:
         """(K, K): how often tag j is expected after tag i, over the whole batch."""

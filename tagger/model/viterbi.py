@@ -33,8 +33,8 @@ def best_path(emissions: Tensor, lengths: Tensor, potentials: Potentials) -> Ten
         by_tag = scores.transpose(1, 2).unsqueeze(3).unbind()  # T of (K, B, 1)
         reached = emissions.new_empty(num_tags, num_sentences, num_tags)
         by_previous = potentials.transitions.unsqueeze(1)  # (K, 1, K)
-        steps = emissions.transpose(0, 1).contiguous().unbind()
-        moves = zip(by_tag, scores[1:].unbind(), steps[1:], strict=False)
+        by_step = scores.unbind()  # T of (B, K)
+        moves = zip(by_tag, by_step[1:], emissions.unbind(dim=1)[1:], strict=False)
         for step, (before, after, emission) in enumerate(moves, start=1):
             # (previous tag, B, tag): so laid out, the maximum runs over whole rows of memory
             torch.add(before, by_previous, out=reached)
@@ -47,12 +47,12 @@ def best_path(emissions: Tensor, lengths: Tensor, potentials: Potentials) -> Ten
         # From the last token on, let the last tag win whatever comes after it: one loop then serves all lengths.
         positions = torch.arange(num_steps, device=lengths.device)
         settled = torch.full_like(at_end, FORBIDDEN).scatter_(1, final, -FORBIDDEN)  # (B, K)
-        scores = torch.where((positions >= last).t().unsqueeze(2), settled, scores)
+        torch.where((positions >= last).t().unsqueeze(2), settled, scores, out=scores)
         into = potentials.transitions.t().contiguous()  # [j, i]
         best = lengths.new_empty(num_steps + 1, num_sentences)
         best[num_steps] = final.squeeze(1)
         rows, come_from = best.unbind(), torch.empty_like(at_end)
-        for score, tag, following in zip(reversed(scores.unbind()), rows[-2::-1], rows[:0:-1], strict=True):
+        for score, tag, following in zip(reversed(by_step), rows[-2::-1], rows[:0:-1], strict=True):
             torch.index_select(into, 0, following, out=come_from)
             torch.argmax(come_from.add_(score), dim=1, out=tag)  # (B,) where the following tag came from
         return best[:-1].t().masked_fill(positions > last, 0)
