@@ -77,8 +77,8 @@ def run(options: argparse.Namespace) -> None:
     source_format = options.source_format or _format_of(source)
     if options.tokens is not None and source_format in ("raw", "conllu"):
         raise ConfigError(f"--tokens: has no effect on {source_format} input; leave it out")
-    # oneDNN keeps a compiled LSTM for each shape of batch, up to 1024 of them; a long stream would collect them all. It is
-    # read when torch first computes.
+    # oneDNN keeps a compiled LSTM for each shape of batch, up to 1024 of them; a long stream would collect them all.
+    # The setting is read when torch first computes.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     set_threads(options.threads)
     from tagger.cli.progress import PredictionProgress
