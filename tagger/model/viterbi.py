@@ -28,9 +28,9 @@ def best_path(emissions: Tensor, lengths: Tensor, potentials: Potentials) -> Ten
     """The highest-scoring tag sequence of each sentence.
 
     Args:
-        emissions: (B, T, K) scores; whatever stands in padding has no effect.
+        emissions: (B, T, K) float32 or float64 scores; whatever stands in padding has no effect.
         lengths: (B,) tokens of each sentence, each >= 1.
-        potentials: the chain's other scores.
+        potentials: the chain's other scores, of the same type.
 
     Returns:
         (B, T) int64 tags, 0 in padding; of equal sequences, any.
