@@ -182,7 +182,7 @@ def _spell(prediction: "Prediction", write: "Callable[[Prediction], str]", *, wh
 @contextmanager
 def _open_output(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears under its name when it is complete."""
-    from tagger.inference.model_folder import replacing
+    from tagger.files import replacing
 
     if path is None:
         with standard_output() as stream:

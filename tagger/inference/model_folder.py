@@ -10,13 +10,10 @@ The safetensors reader accepts flipped bits, so nothing is used before the hashe
 
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
@@ -25,6 +22,7 @@ from tagger.config_file import dump_config, load_config
 from tagger.data.tag_table import TagTable
 from tagger.data.vocab import Vocabulary
 from tagger.errors import ConfigError, MissingInputError, ModelError, OutputError
+from tagger.files import find_folder, replacing_folder
 from tagger.model.network import SequenceTagger, Sizes, build_network
 from tagger.schemes import is_plain, tags_to_spans
 
@@ -91,19 +89,14 @@ def save_model(
     }
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     contents[_MANIFEST] = _to_json({"format": FORMAT, "sha256": hashes, **facts})
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     try:
         if folder.exists() and not (folder / _MANIFEST).is_file():
             raise OutputError(f"{folder}: is there already and is no model; it is not overwritten")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        for name, content in contents.items():
-            write_synced(aside / name, content)
-        _put_in_place(aside, folder)
+        with replacing_folder(folder) as aside:
+            for name, content in contents.items():
+                (aside / name).write_bytes(content)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def load_model(folder: Path) -> SavedModel:
@@ -139,60 +132,11 @@ def load_model(folder: Path) -> SavedModel:
     return SavedModel(network=network, vocabulary=vocabulary, config=config, manifest=manifest)
 
 
-def write_synced(path: Path, content: bytes) -> None:
-    """Writes a file as `replacing` does."""
-    with replacing(path) as file:
-        file.write(content)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to be written aside, which takes an older one's place when it is complete and on the disk.
-
-    The older file stays as it was if the block fails. Raises OSError.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with aside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _put_in_place(aside: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        aside.rename(folder)
-    except BaseException:
-        if old.exists():
-            old.rename(folder)
-        raise
-    _sync_folder(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Waits until the folder's list of names is on the disk, where the system lets folders be opened."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _find(folder: Path) -> Path:
     try:
-        if (folder / _MANIFEST).is_file():
-            return folder
-        if (folder / "model" / _MANIFEST).is_file():
-            return folder / "model"
+        for place in (find_folder(folder), find_folder(folder / "model")):
+            if (place / _MANIFEST).is_file():
+                return place
         exists = folder.exists()
     except OSError as error:
         raise MissingInputError(f"{folder}: cannot be read: {error.strerror}") from error

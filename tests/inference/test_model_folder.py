@@ -16,7 +16,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from tagger.errors import MissingInputError, ModelError, OutputError
-from tagger.inference.model_folder import FORMAT, SavedModel, load_model, replacing, save_model, write_synced
+from tagger.inference.model_folder import FORMAT, SavedModel, load_model, save_model
 from tagger.inference.predictor import load
 
 NAMES = ["config.yaml", "manifest.json", "model.safetensors", "vocabulary.json"]
@@ -117,25 +117,6 @@ class TestSave:
         assert load_model(model).manifest == older
         assert [path.name for path in model.parent.iterdir()] == ["model"]
 
-    @pytest.mark.parametrize("failing", [1, 2])
-    def test_failing_rename(self, model: Path, pos_run: Path, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
-        rename, calls = Path.rename, 0
-
-        def fail(self: Path, target: Path) -> Path:
-            nonlocal calls
-            calls += 1
-            if calls == failing:
-                raise OSError(errno.EIO, "Input/output error")
-            return rename(self, target)
-
-        older, saved = load_model(model).manifest, load_model(pos_run)
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, "rename", fail)
-            with pytest.raises(OutputError, match="Input/output error"):
-                save(saved, model)
-        assert load_model(model).manifest == older
-        assert [path.name for path in model.parent.iterdir()] == ["model"]
-
     def test_parent_is_a_file(self, ner_run: Path, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(OutputError, match="file/model: cannot be written: Not a directory"):
@@ -149,32 +130,6 @@ class TestSave:
         with pytest.raises(OutputError, match="is no model; it is not overwritten"):
             save(load_model(ner_run), tmp_path / "model")
         assert precious.read_text() == "years of work"
-
-    def test_write_synced_keeps_the_older_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        write_synced(tmp_path / "file", b"old")
-
-        def fail(descriptor: int) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(os, "fsync", fail)
-        with pytest.raises(OSError, match="No space"):
-            write_synced(tmp_path / "file", b"new")
-        assert (tmp_path / "file").read_bytes() == b"old"
-        assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-    @pytest.mark.parametrize("older", [None, b"old"])
-    def test_replacing_appears_when_it_is_complete(self, tmp_path: Path, older: bytes | None) -> None:
-        path = tmp_path / "file"
-        if older is not None:
-            path.write_bytes(older)
-        with pytest.raises(TypeError), replacing(path) as file:
-            file.writelines([b"half", "no bytes"])  # type: ignore[list-item]
-        assert (path.read_bytes() if path.exists() else None) == older
-        with replacing(path) as file:
-            file.write(b"new")
-            assert (path.read_bytes() if path.exists() else None) == older
-        assert path.read_bytes() == b"new"
-        assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 class TestFind:
