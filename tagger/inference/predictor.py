@@ -224,7 +224,7 @@ class Predictor:
 
     def _score(self, window: list[tuple[str, ...]], flags: list[Flags] | None) -> Iterator["_Scored"]:
         """The emissions of a window's sentences, in batches of sentences of like length; empty ones are left out."""
-        self.network.eval()
+        self.network.train(mode=False)
         for indices in bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS):
             allowed = None if flags is None else [flags[index] for index in indices]
             with self._lock:
