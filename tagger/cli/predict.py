@@ -154,7 +154,17 @@ def _predict(
             predictions = (predictor.predict([tokens])[0] for tokens in sentences)
         else:
             predictions = predictor.predict_stream(sentences)
-    return ((waiting.popleft(), prediction) for prediction in predictions)
+    return _pair(waiting, predictions)
+
+
+def _pair(waiting: deque[str], predictions: "Iterable[Prediction]") -> "Iterator[tuple[str, Prediction]]":
+    from tagger.inference.inputs import LongSentenceError
+
+    try:
+        for prediction in predictions:
+            yield waiting.popleft(), prediction
+    except LongSentenceError as error:  # what was read last
+        raise DataError(f"{waiting[-1]}: {error}") from error
 
 
 def _read_texts(source: Path | BinaryIO) -> Iterator[tuple[str, str]]:
