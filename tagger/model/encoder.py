@@ -9,6 +9,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from tagger.model.dropout import Dropout
 from tagger.model.features import reversal
 
 # On a CPU, PyTorch says once a process that projections take its slower path: its user can do nothing about that.
@@ -59,7 +60,7 @@ class LSTMEncoder(nn.Module):
 
         self.forwards = stack()
         self.backwards = stack() if bidirectional else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.mix_weights = nn.Parameter(torch.zeros(num_layers)) if mix else None
         self.mix_scale = nn.Parameter(torch.ones(())) if mix else None
 

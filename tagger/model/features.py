@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from tagger.data.batches import Batch
 from tagger.data.vocab import PADDING, UNKNOWN
+from tagger.model.dropout import Dropout
+from tagger.model.filters import strongest_answers
 
 
 class WordEmbedding(nn.Module):
@@ -67,13 +69,13 @@ class CharacterCNN(nn.Module):
 
     def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
         """Character ids (U, C) and lengths (U,) -> (U, num_filters); a form of length 0 gives zeros."""
-        embedded = self.table(characters)  # (U, C, dim); zeros at padding
-        filtered = self.convolution(embedded.transpose(1, 2))  # (U, F, C): filter f centred on character c
-        positions = torch.arange(characters.size(1), device=characters.device)
-        outside = positions >= lengths.clamp(min=1).unsqueeze(1)  # (U, C) True at padding
-        filtered = filtered.masked_fill(outside.unsqueeze(1), float("-inf"))
-        best = filtered.amax(dim=2)  # (U, F): the strongest answer of each filter anywhere in the word
-        return torch.relu(best) * (lengths > 0).unsqueeze(1)
+        kernel = self.convolution.weight  # (F, dim, S): what filter f makes of a character at each of its S places
+        with torch.autocast(characters.device.type, enabled=False):
+            # (S, N, F): what each filter gets from each character at each place; zeros at padding
+            scores = self.table.weight @ kernel.permute(2, 1, 0)
+            best = strongest_answers(scores, characters, lengths)  # (U, F): anywhere in the word
+            bias: Tensor = self.convolution.bias  # type: ignore[assignment]
+            return torch.relu(best + bias) * (lengths > 0).unsqueeze(1)
 
 
 class CharacterLSTM(nn.Module):
@@ -155,7 +157,7 @@ class TokenFeatures(nn.Module):
     ) -> None:
         super().__init__()
         self.words, self.characters, self.affixes = words, characters, affixes
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         widths = [words.table.embedding_dim if words is not None else 0]
         widths += [part.output_dim for part in (characters, affixes) if part is not None]
         self.output_dim = sum(widths)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tagger.config import FeaturesConfig, ModelConfig
 from tagger.data.batches import Batch
 from tagger.data.tag_table import TagTable
+from tagger.model.dropout import Dropout
 from tagger.model.encoder import LSTMEncoder
 from tagger.model.features import AffixEmbedding, CharacterCNN, CharacterLSTM, TokenFeatures, WordEmbedding
 from tagger.model.heads import CRFHead, SoftmaxHead
@@ -39,7 +40,7 @@ class SequenceTagger(nn.Module):
         super().__init__()
         self.features = features
         self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.to_emissions = nn.Linear(encoder.output_dim, num_tags)
         self.head = head
 
