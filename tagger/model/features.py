@@ -4,12 +4,14 @@ Characters and affixes belong to a word's form, not to the token, so they are co
 forms of a batch and then looked up per token.
 """
 
+from typing import Self
+
 import torch
 import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
 from torch import Tensor, nn
 
 from tagger.data.batches import Batch
-from tagger.data.vocab import PADDING, UNKNOWN
+from tagger.data.vocab import PADDING, UNKNOWN, FormRows
 from tagger.model.dropout import Dropout
 from tagger.model.filters import strongest_answers
 
@@ -161,6 +163,18 @@ class TokenFeatures(nn.Module):
         widths = [words.table.embedding_dim if words is not None else 0]
         widths += [part.output_dim for part in (characters, affixes) if part is not None]
         self.output_dim = sum(widths)
+        self._num_trainings = 0
+
+    @property
+    def state(self) -> tuple[int, ...]:
+        """Changes whenever the weights may have: in training, and when other values are copied into them."""
+        # an optimizer's fused step leaves the versions as they are
+        return (self._num_trainings, *[weight._version for weight in self.parameters()])
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`."""
+        self._num_trainings += mode
+        return super().train(mode)
 
     def forward(self, batch: Batch) -> Tensor:
         """A batch -> (B, T, D)."""
@@ -175,6 +189,22 @@ class TokenFeatures(nn.Module):
             by_form = self.affixes(batch.affixes)  # (U, A * affix dim)
             parts.append(F.embedding(batch.forms, by_form))  # (B, T, A * affix dim)
         return self.dropout(torch.cat(parts, dim=2))  # type: ignore[no-any-return]
+
+    def of_forms(self, forms: FormRows) -> Tensor:
+        """U forms -> (U, D): `forward` where nothing is dropped, so that a form's features can be remembered."""
+        if self.training:
+            raise ValueError("in training a form's features are drawn anew for each token")
+        device = next(self.parameters()).device
+        words, affixes = (torch.from_numpy(ids).to(device) for ids in (forms.words, forms.affixes))
+        parts: list[Tensor] = []
+        if self.words is not None:
+            parts.append(self.words(words))
+        if self.characters is not None:
+            characters, lengths = (torch.from_numpy(ids) for ids in (forms.characters, forms.character_lengths))
+            parts.append(self.characters(characters.to(device), lengths.to(device)))
+        if self.affixes is not None:
+            parts.append(self.affixes(affixes))
+        return torch.cat(parts, dim=1)
 
 
 def reversal(lengths: Tensor, size: int) -> Tensor:

@@ -46,8 +46,11 @@ class SequenceTagger(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """A batch -> emissions (B, T, K): for each token the score of each tag, before any softmax or CRF."""
-        features = self.features(batch)  # (B, T, D): what is known of each token by itself
-        encoded = self.encoder(features, batch.lengths)  # (B, T, H): each token in its sentence
+        return self.emissions(self.features(batch), batch.lengths)
+
+    def emissions(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """What is known of each token by itself, (B, T, D), and lengths (B,) -> emissions (B, T, K)."""
+        encoded = self.encoder(features, lengths)  # (B, T, H): each token in its sentence
         return self.to_emissions(self.dropout(encoded))  # type: ignore[no-any-return]
 
 
