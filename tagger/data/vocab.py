@@ -184,7 +184,12 @@ class FormTable:
         self._vocabulary = vocabulary
         self._word_ids = _ids(vocabulary.words)
         self._character_ids = _ids(vocabulary.characters)
-        self._clear()
+        self._rows: dict[str, int] = {}
+        self.size = 0  # bytes, about
+        self._words = np.zeros(1024, dtype=np.int32)
+        self._characters = np.zeros((1024, vocabulary.max_length), dtype=np.int32)
+        self._lengths = np.zeros(1024, dtype=np.int32)
+        self._affixes = np.zeros((1024, vocabulary.num_affixes), dtype=np.int32)
 
     def __len__(self) -> int:
         """Rows so far, padding included."""
@@ -219,15 +224,6 @@ class FormTable:
     def words(self) -> npt.NDArray[np.int32]:
         """Word id of every row so far, (N,): `table.words[rows]` has the shape of `rows`."""
         return self._words
-
-    def _clear(self) -> None:
-        vocabulary = self._vocabulary
-        self._rows: dict[str, int] = {}
-        self.size = 0  # bytes, about
-        self._words = np.zeros(1024, dtype=np.int32)
-        self._characters = np.zeros((1024, vocabulary.max_length), dtype=np.int32)
-        self._lengths = np.zeros(1024, dtype=np.int32)
-        self._affixes = np.zeros((1024, vocabulary.num_affixes), dtype=np.int32)
 
     def _learn(self, form: str) -> int:
         known = self._rows.get(form)

@@ -27,9 +27,7 @@ class FormFeatures:
         device: where to compute and remember.
     """
 
-    def __init__(
-        self, features: TokenFeatures, vocabulary: Vocabulary, *, max_size: int, device: torch.device
-    ) -> None:
+    def __init__(self, features: TokenFeatures, vocabulary: Vocabulary, *, max_size: int, device: torch.device) -> None:
         self._features, self._vocabulary, self._max_size, self._device = features, vocabulary, max_size, device
         self._lock = threading.Lock()
         self._state = features.state

@@ -55,10 +55,10 @@ sentences = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5), m
 
 
 @settings(max_examples=40)
-@given(batches=st.lists(sentences, min_size=1, max_size=5), kind=st.sampled_from(KINDS), max_forms=st.integers(1, 9))
-def test_they_are_the_networks_own(batches, kind, max_forms):
+@given(batches=st.lists(sentences, min_size=1, max_size=5), kind=st.sampled_from(KINDS), max_size=st.integers(0, 9000))
+def test_they_are_the_networks_own(batches, kind, max_size):
     features, vocabulary = _build(kind)
-    remembered = FormFeatures(features, vocabulary, max_forms=max_forms, device=CPU)
+    remembered = FormFeatures(features, vocabulary, max_size=max_size, device=CPU)
     for batch in batches:
         found, lengths = remembered.look_up(batch)
         assert lengths.tolist() == [len(tokens) for tokens in batch]
@@ -69,7 +69,7 @@ class TestNewWeights:
     @pytest.mark.parametrize("fused", [False, True])
     def test_are_noticed_after_training(self, fused):
         features, vocabulary = _build("cnn")
-        remembered = FormFeatures(features, vocabulary, max_forms=9, device=CPU)
+        remembered = FormFeatures(features, vocabulary, max_size=10**6, device=CPU)
         before, _ = remembered.look_up([["cat", "sat"]])
         table = FormTable(vocabulary)
         features.train()
@@ -83,7 +83,7 @@ class TestNewWeights:
 
     def test_are_noticed_when_loaded(self):
         features, vocabulary = _build("cnn")
-        remembered = FormFeatures(features, vocabulary, max_forms=9, device=CPU)
+        remembered = FormFeatures(features, vocabulary, max_size=10**6, device=CPU)
         remembered.look_up([["cat"]])
         features.load_state_dict({name: value + 1 for name, value in features.state_dict().items()})
         torch.testing.assert_close(remembered.look_up([["cat"]])[0], _compute(features, vocabulary, [["cat"]]))
@@ -91,7 +91,7 @@ class TestNewWeights:
 
 def test_threads_do_not_mix_forms_up():
     features, vocabulary = _build("cnn")
-    remembered = FormFeatures(features, vocabulary, max_forms=3, device=CPU)
+    remembered = FormFeatures(features, vocabulary, max_size=1500, device=CPU)
     wrong: list[str] = []
 
     def work(seed: int) -> None:
@@ -113,4 +113,4 @@ def test_threads_do_not_mix_forms_up():
 def test_in_training_nothing_is_remembered():
     features, vocabulary = _build("cnn")
     with pytest.raises(ValueError, match="training"):
-        FormFeatures(features.train(), vocabulary, max_forms=3, device=CPU).look_up([["cat"]])
+        FormFeatures(features.train(), vocabulary, max_size=1500, device=CPU).look_up([["cat"]])
