@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name
+from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name, surrogate
 from tagger.errors import ConfigError, DataError
 from tagger.sentence import Prediction, Sentence
 
@@ -234,7 +234,7 @@ def format_conll(prediction: Prediction) -> str:
     starts = set(prediction.sentence_starts) - {0}
     lines: list[str] = []
     for position, (token, tag) in enumerate(zip(prediction.tokens, prediction.tags, strict=True)):
-        problem = _unwritable(token) or _unwritable(tag)
+        problem = unwritable(token) or unwritable(tag)
         if problem or token == DOCSTART or token.startswith(f"{DOCSTART} "):
             problem = problem or f"is read as the start of a document ({DOCSTART})"
             raise DataError(
@@ -248,13 +248,10 @@ def format_conll(prediction: Prediction) -> str:
     return "".join(lines)
 
 
-def _unwritable(cell: str) -> str | None:
-    if not cell:
-        return "is empty"
-    if cell.isspace():
-        return "looks blank"
+def unwritable(cell: str) -> str | None:
+    """Why a cell cannot hold this text, as `it ...`; None if it can."""
+    if not cell.strip(BLANKS):
+        return "is blank" if cell else "is empty"
     if any(character in cell for character in "\t\n\r\0"):
         return "holds a tab, a line end or a NUL"
-    if any("\ud800" <= character <= "\udfff" for character in cell):
-        return "holds half a surrogate pair"
-    return None
+    return surrogate(cell)

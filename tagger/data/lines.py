@@ -94,6 +94,15 @@ class TagChecker:
         self._known.add(tag)
 
 
+def surrogate(text: str) -> str | None:
+    """Why no file can hold this text, as `it ...`; None if it can: UTF-8 spells no half of a surrogate pair."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "holds half a surrogate pair, which no file can hold"
+    return None
+
+
 @contextmanager
 def _open_source(source: Source) -> Iterator[BinaryIO]:
     if not isinstance(source, Path):

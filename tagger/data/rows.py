@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name
+from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name, surrogate
 from tagger.data.strict_json import parse_json
 from tagger.errors import DataError
 from tagger.sentence import Prediction, Sentence
@@ -99,8 +99,8 @@ def format_jsonl(prediction: Prediction) -> str:
     if prediction.offsets is not None:
         row["offsets"] = prediction.offsets
     for position, token in enumerate(prediction.tokens):
-        if _has_surrogate(token):
-            raise DataError(f"token {position + 1} ({token!r}) holds half a surrogate pair, which no file can hold")
+        if problem := surrogate(token):
+            raise DataError(f"token {position + 1} ({token!r}) {problem}")
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -128,17 +128,9 @@ def _string_list(row: dict[str, Any], key: str, where: str, *, may_hold_surrogat
             raise DataError(f"{where}: {key}: expected strings, found {_json_type(value)} at position {position}")
         if not value:
             raise DataError(f"{where}: {key}: empty string at position {position}")
-        if may_hold_surrogates and _has_surrogate(value):
+        if may_hold_surrogates and surrogate(value):
             raise DataError(f"{where}: {key}: half a surrogate pair at position {position} ({value!r})")
     return tuple(values)
-
-
-def _has_surrogate(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _json_type(value: object) -> str:

@@ -146,7 +146,7 @@ class TestReadConll:
 
 # Any text that columns can hold; a byte-order mark at the very start of a file is the file's, not the token's.
 cells = st.text(st.characters(exclude_characters="\t\n\r\0", exclude_categories=["Cs"]), min_size=1).filter(
-    lambda cell: not cell.isspace() and not cell.startswith(("\ufeff", "-DOCSTART-"))
+    lambda cell: cell.strip(" \t") and not cell.startswith(("\ufeff", "-DOCSTART-"))
 )
 
 
@@ -173,9 +173,7 @@ class TestFormatConll:
         assert format_conll(predict(("a", "b", "c"), ("X", "Y", "Z"), (0, 2))) == "a\tX\nb\tY\n\nc\tZ\n\n"
         assert format_conll(predict((), ())) == "\n"
 
-    @pytest.mark.parametrize(
-        "token", ["", " ", "\u00a0", "a\tb", "a\nb", "a\r", "a\0", "\ud800", "-DOCSTART-", "-DOCSTART- x"]
-    )
+    @pytest.mark.parametrize("token", ["", " ", "a\tb", "a\nb", "a\r", "a\0", "\ud800", "-DOCSTART-", "-DOCSTART- x"])
     def test_what_columns_cannot_hold_is_refused(self, token: str) -> None:
         with pytest.raises(DataError, match=r"token 2 .*--to jsonl"):
             format_conll(predict(("a", token), ("X", "X")))
