@@ -6,6 +6,7 @@ A affixes a form.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,31 @@ from torch import Tensor
 from tagger.data.vocab import PADDING, FormTable, Ids
 
 Flags = npt.NDArray[np.bool_]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ragged(Generic[_Scalar]):
+    """Arrays of different lengths, one for each sentence, in a single one.
+
+    Attributes:
+        values: (N, ...), one after the other.
+        starts: (S + 1,): array i is values[starts[i]:starts[i + 1]].
+    """
+
+    values: npt.NDArray[_Scalar]
+    starts: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, at: int) -> npt.NDArray[_Scalar]:
+        return self.values[self.starts[at] : self.starts[at + 1]]
+
+
+AnyIds = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+RaggedIds = Ragged[np.int32]
+RaggedFlags = Ragged[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +89,10 @@ class Batch:
 
 
 def collate(
-    rows: Sequence[Ids],
+    rows: Sequence[AnyIds],
     *,
     table: FormTable,
-    tags: Sequence[Ids] | None,
+    tags: Sequence[AnyIds] | None,
     allowed: Sequence[Flags] | None = None,
 ) -> Batch:
     """Pads B sentences into one batch.
@@ -110,10 +136,10 @@ class LazyBatches:
         self,
         groups: list[list[int]],
         *,
-        rows: list[Ids],
+        rows: RaggedIds,
         table: FormTable,
-        tags: list[Ids],
-        allowed: list[Flags] | None = None,
+        tags: RaggedIds,
+        allowed: RaggedFlags | None = None,
     ) -> None:
         self._groups, self._rows, self._table, self._tags, self._allowed = groups, rows, table, tags, allowed
 
@@ -128,7 +154,11 @@ class LazyBatches:
 
 
 def bucket(
-    lengths: Sequence[int], *, batch_size: int | None, batch_tokens: int | None, seed: tuple[int, ...] | None = None
+    lengths: Sequence[int] | Ids,
+    *,
+    batch_size: int | None,
+    batch_tokens: int | None,
+    seed: tuple[int, ...] | None = None,
 ) -> list[list[int]]:
     """Groups sentences of like length, so that little is padded.
 
@@ -181,7 +211,7 @@ def pad_flags(rows: Sequence[Flags], lengths: Ids) -> Flags:
     return padded
 
 
-def pad(rows: Sequence[Ids], lengths: Ids) -> Ids:
+def pad(rows: Sequence[AnyIds], lengths: Ids) -> Ids:
     """Arrays (T,) of B sentences side by side: (B, T), 0 where padded."""
     padded = np.full((len(rows), int(lengths.max())), PADDING, dtype=np.int64)
     padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(rows)

@@ -3,22 +3,22 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from tagger.config import DataConfig, SchemeName
+from tagger.data.arrow import ArrowSentences
 from tagger.data.columns import read_conll, read_first_row
 from tagger.data.conllu import read_conllu
 from tagger.data.lines import read_lines
 from tagger.data.rows import read_jsonl
 from tagger.errors import ConfigError, DataError
-from tagger.schemes import OUTSIDE, SCHEMES, illegal_transitions, is_legal, is_plain, split_tag
+from tagger.schemes import OUTSIDE, SCHEMES, is_legal, is_plain, split_tag
 from tagger.sentence import Sentence
 
-_NO_SPLIT: tuple[Sentence, ...] = ()
 _SPAN_TAG = re.compile(r"[BIESLU]-.+", re.DOTALL)
 _LIKELY: tuple[SchemeName, ...] = ("BIO", "IO", "IOB1", "BIOES", "BILOU")  # the commoner first where both fit
 
@@ -26,6 +26,8 @@ _LIKELY: tuple[SchemeName, ...] = ("BIO", "IO", "IOB1", "BIOES", "BILOU")  # the
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
     """Sentences with gold tags, in splits.
+
+    Any iterable of sentences will do for a split; what is kept are columns (`ArrowSentences`).
 
     Attributes:
         train: the sentences to learn from.
@@ -37,12 +39,18 @@ class Corpus:
             many sentences, tokens, empty sentences, illegal transitions and unknown tags.
     """
 
-    train: Sequence[Sentence]
-    dev: Sequence[Sentence]
-    test: Sequence[Sentence]
+    train: ArrowSentences
+    dev: ArrowSentences
+    test: ArrowSentences
     labels: tuple[str, ...]
     scheme: str
     manifest: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("train", "dev", "test"):
+            sentences: Iterable[Sentence] = getattr(self, name)
+            if not isinstance(sentences, ArrowSentences):
+                object.__setattr__(self, name, ArrowSentences(sentences))
 
 
 def load_corpus(data: DataConfig) -> Corpus:
@@ -58,14 +66,15 @@ def load_corpus(data: DataConfig) -> Corpus:
             without any known tag.
     """
     if data.format == "hub":
-        splits, origins = _load_hub_splits(data)
+        loaded, origins = _load_hub_splits(data)
+        splits = {split: ArrowSentences(sentences) for split, sentences in loaded.items()}
     else:
         paths = {"train": data.train, "dev": data.dev, "test": data.test}
         named = {split: Path(path) for split, path in paths.items() if path}
         splits = {split: _read_split(path, data, known_only=split != "train") for split, path in named.items()}
         origins = {split: {"source": str(path), **_hash(path)} for split, path in named.items()}
     for split, sentences in splits.items():
-        if not any(len(sentence) for sentence in sentences):
+        if not sentences.starts[-1]:
             raise DataError(
                 f"{origins[split]['source']}: holds no sentence, but data.{split} needs one (format {data.format})"
             )
@@ -84,8 +93,8 @@ def load_corpus(data: DataConfig) -> Corpus:
     manifest = {split: {**origins[split], **_count(splits[split], data)} for split in splits}
     return Corpus(
         train=splits["train"],
-        dev=splits.get("dev", _NO_SPLIT),
-        test=splits.get("test", _NO_SPLIT),
+        dev=splits.get("dev", ArrowSentences()),
+        test=splits.get("test", ArrowSentences()),
         labels=labels,
         scheme=data.scheme,
         manifest=manifest,
@@ -131,9 +140,9 @@ def read_sentences(
     )
 
 
-def _read_split(path: Path, data: DataConfig, *, known_only: bool) -> list[Sentence]:
+def _read_split(path: Path, data: DataConfig, *, known_only: bool) -> ArrowSentences:
     try:
-        return list(read_sentences(path, data, known_only=known_only))
+        return ArrowSentences(read_sentences(path, data, known_only=known_only))
     except DataError as error:
         # what is wrong with the file as a whole, and not on a line, already says where tags could be
         places = "" if str(error).startswith(f"{path}: ") else _tag_places(path, data)
@@ -169,19 +178,17 @@ def _describe_row(number: int, cells: list[str]) -> str:
     return f"; the columns of line {number} are {columns}"
 
 
-def _refuse_spans(sentences: Sequence[Sentence], data: DataConfig, *, where: str) -> None:
+def _refuse_spans(sentences: ArrowSentences, data: DataConfig, *, where: str) -> None:
     """Refuses tags that spell spans but are read as plain ones: their accuracy would count every O."""
-    tags = {tag for sentence in sentences for tag in sentence.tags or ()} - {data.unknown_tag}
+    tags = set(sentences.tags.values) - {data.unknown_tag}
     prefixes = {tag[0] for tag in tags if _SPAN_TAG.fullmatch(tag)}
     if OUTSIDE not in tags or not prefixes or any(tag != OUTSIDE and not _SPAN_TAG.fullmatch(tag) for tag in tags):
         return
     # Where no scheme has all these letters (E beside L, say), the tags are plain after all.
     candidates = [name for name in _LIKELY if prefixes <= set(SCHEMES[name].prefixes)]
     if candidates:
-        illegal = {
-            name: sum(_count_illegal(each.tags or (), replace(data, scheme=name)) for each in sentences)
-            for name in candidates
-        }
+        transitions = sentences.count_transitions()
+        illegal = {name: _count_illegal(transitions, name, unknown=data.unknown_tag) for name in candidates}
         guess = min(candidates, key=illegal.__getitem__)  # the first of those that forbid the fewest transitions
         raise ConfigError(
             f"data.scheme: {where}: the tags look like {guess}: set data.scheme (BIO, IOB1, BIOES, BILOU, or IO)"
@@ -209,29 +216,33 @@ def _load_hub_splits(data: DataConfig) -> tuple[dict[str, list[Sentence]], dict[
     return loaded.splits, origins
 
 
-def _count(sentences: Sequence[Sentence], data: DataConfig) -> dict[str, str | int]:
+def _count(sentences: ArrowSentences, data: DataConfig) -> dict[str, str | int]:
     illegal = 0
     if not is_plain(data.scheme):
-        illegal = sum(_count_illegal(sentence.tags or (), data) for sentence in sentences)
+        illegal = _count_illegal(sentences.count_transitions(), data.scheme, unknown=data.unknown_tag)
+    unknown = 0 if data.unknown_tag is None else sentences.tags.count()[data.unknown_tag]
     return {
         "sentences": len(sentences),
-        "tokens": sum(map(len, sentences)),
-        "empty_sentences": sum(not len(sentence) for sentence in sentences),
+        "tokens": int(sentences.starts[-1]),
+        "empty_sentences": int((sentences.lengths == 0).sum()),
         "illegal_transitions": illegal,
-        "unknown_tags": sum(tag == data.unknown_tag for sentence in sentences for tag in sentence.tags or ()),
+        "unknown_tags": unknown,
     }
 
 
-def _count_illegal(tags: Sequence[str], data: DataConfig) -> int:
+def _count_illegal(
+    transitions: Counter[tuple[str | None, str | None]], scheme: SchemeName, *, unknown: str | None
+) -> int:
     """How many transitions the scheme forbids, as far as both neighbours are known."""
-    if data.unknown_tag not in tags:
-        return len(illegal_transitions(tags, data.scheme))
-    pairs = pairwise((None, *tags, None))
-    return sum(data.unknown_tag not in pair and not is_legal(*pair, data.scheme) for pair in pairs)
+    return sum(
+        count
+        for pair, count in transitions.items()
+        if (unknown is None or unknown not in pair) and not is_legal(*pair, scheme)
+    )
 
 
-def _labels(sentences: Sequence[Sentence], data: DataConfig) -> tuple[str, ...]:
-    tags = {tag for sentence in sentences for tag in sentence.tags or ()} - {data.unknown_tag}
+def _labels(sentences: ArrowSentences, data: DataConfig) -> tuple[str, ...]:
+    tags = set(sentences.tags.values) - {data.unknown_tag}
     if is_plain(data.scheme):
         return tuple(sorted(tags))
     return tuple(sorted({split_tag(tag, data.scheme)[1] for tag in tags if tag != OUTSIDE}))

@@ -209,6 +209,10 @@ class FormTable:
                 row[:] = [self._learn(token) for token in tokens]
         return [np.array(row, dtype=np.int64) for row in found]
 
+    def rows_of_forms(self, forms: Iterable[str]) -> npt.NDArray[np.int32]:
+        """Looks up distinct forms, (V,), learning those that are new."""
+        return np.fromiter(map(self._learn, forms), dtype=np.int32)
+
     def gather(self, rows: Ids) -> FormRows:
         """The ids of the forms in these rows, (U,); characters are cut to the longest form among them."""
         lengths = self._lengths[rows]

@@ -97,4 +97,4 @@ def _singletons(corpus: Corpus, vocabulary: Vocabulary) -> Tensor:
 
 
 def _count_forms(corpus: Corpus) -> Counter[str]:
-    return Counter(token for sentence in corpus.train for token in sentence.tokens)
+    return corpus.train.tokens.count()

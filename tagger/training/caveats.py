@@ -28,7 +28,7 @@ def _shared_data(corpus: Corpus) -> Iterator[str]:
 def _unseen_labels(corpus: Corpus) -> Iterator[str]:
     noun = "tag" if is_plain(corpus.scheme) else "span type"
     for split, sentences in (("dev", corpus.dev), ("test", corpus.test)):
-        tags = {tag for sentence in sentences for tag in sentence.tags or ()}
+        tags = set(sentences.tags.values)
         labels = tags if is_plain(corpus.scheme) else {split_tag(tag, corpus.scheme)[1] for tag in tags - {OUTSIDE}}
         if unseen := sorted(labels - set(corpus.labels)):
             nouns, occur = (noun, "occurs") if len(unseen) == 1 else (f"{noun}s", "occur")
@@ -36,7 +36,5 @@ def _unseen_labels(corpus: Corpus) -> Iterator[str]:
 
 
 def _dev_without_spans(corpus: Corpus) -> Iterator[str]:
-    if corpus.dev and not is_plain(corpus.scheme):
-        tags = {tag for sentence in corpus.dev for tag in sentence.tags or ()}
-        if tags <= {OUTSIDE}:
-            yield "dev holds no span: it cannot tell epochs apart, so the last one is kept"
+    if corpus.dev and not is_plain(corpus.scheme) and set(corpus.dev.tags.values) <= {OUTSIDE}:
+        yield "dev holds no span: it cannot tell epochs apart, so the last one is kept"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tagger.config import Config
 from tagger.config_checks import check_config
-from tagger.data.batches import LazyBatches, bucket
+from tagger.data.batches import LazyBatches, Ragged, bucket
 from tagger.data.corpus import Corpus, load_corpus
 from tagger.data.vocab import FormTable
 from tagger.evaluation.numbers import format_count
@@ -155,7 +155,8 @@ def _keep_best(
 def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor: Predictor) -> Iterator[Step | Epoch]:
     settings, vocabulary = config.training, predictor.vocabulary
     table = FormTable(vocabulary)
-    rows = table.rows(sentence.tokens for sentence in corpus.train)
+    train = corpus.train
+    rows = Ragged(values=table.rows_of_forms(train.tokens.values)[train.tokens.codes], starts=train.starts)
     tags, allowed = encode_gold(config, corpus, vocabulary)
     batch_size = settings.batch_size
     if batch_size is None and settings.batch_tokens is None:
@@ -163,7 +164,7 @@ def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor:
 
     def batches(epoch: int) -> LazyBatches:
         groups = bucket(
-            [len(row) for row in rows],
+            train.lengths,
             batch_size=batch_size,
             batch_tokens=settings.batch_tokens,
             seed=(settings.seed, epoch),

@@ -1,18 +1,22 @@
 """Gold as the network spells it, where some of it is unknown, and what mistakes cost."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tagger.config import Config, DataConfig, ModelConfig
 from tagger.data.corpus import Corpus
 from tagger.data.vocab import Vocabulary
 from tagger.errors import ConfigError
-from tagger.schemes import is_plain, tags_of_types
+from tagger.schemes import convert_tags, is_plain, split_tag, tags_of_types
 from tagger.sentence import Sentence
 from tagger.training.gold import cost_of_tags, encode_gold
+from tests.strategies import SPAN_SCHEMES, tag_sequences
 
 
 def make(
@@ -59,7 +63,7 @@ class TestEncodeGold:
         config, corpus, vocabulary = make([tags, ""], scheme=scheme, unknown=unknown)
         (ids, empty), allowed = encode_gold(config, corpus, vocabulary)
         assert [vocabulary.tags[number] for number in ids] == expected
-        assert (ids.dtype, empty.dtype, empty.shape) == (np.int64, np.int64, (0,))
+        assert (ids.dtype, empty.dtype, empty.shape) == (np.int32, np.int32, (0,))
         if unknown is None:
             assert allowed is None
         else:
@@ -100,6 +104,25 @@ class TestEncodeGold:
         _, allowed = encode_gold(config, corpus, vocabulary)
         assert allowed is not None
         assert spelled(vocabulary, allowed[0]) == ["N V", "N"]
+
+
+@pytest.mark.parametrize("scheme", SPAN_SCHEMES)
+@pytest.mark.parametrize("encoding", SPAN_SCHEMES)
+@settings(max_examples=15)
+@given(data=st.data())
+def test_gold_is_each_sentence_respelled(scheme: str, encoding: str, data: st.DataObject) -> None:
+    """By its neighbours alone, and in small blocks: the same as whole sentences, legal or not."""
+    sentences = data.draw(st.lists(tag_sequences(scheme), max_size=6))
+    config, corpus, vocabulary = make([], scheme=scheme, unknown=None)
+    config = replace(config, model=replace(config.model, encoding=encoding))
+    train = [Sentence(tokens=tuple(tags), tags=tuple(tags)) for tags in sentences]
+    labels = sorted({split_tag(tag, scheme)[1] for tags in sentences for tag in tags if tag != "O"})
+    vocabulary = replace(vocabulary, tags=tuple(tags_of_types(labels, encoding)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tagger.data.arrow._BLOCK", data.draw(st.integers(1, 20)))
+        ids, _ = encode_gold(config, replace(corpus, train=train), vocabulary)  # type: ignore[arg-type]
+    found = [[vocabulary.tags[number] for number in each] for each in ids]
+    assert found == [convert_tags(tags, scheme, encoding) for tags in sentences]
 
 
 class TestCostOfTags:
