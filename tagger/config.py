@@ -5,6 +5,7 @@ and its range; `tagger train --help` prints the same words. These dataclasses ha
 reads the defaults of nested ones through `vars()`.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -70,7 +71,11 @@ class WordsConfig:
         dim: width of a word's vector; 0 leaves words out [0, 100000].
         min_count: words seen fewer times in train are unknown [1, 10**9].
         lowercase: look words up in lower case, those of `vectors` too; characters and affixes still see the case.
-        vectors: text file of pretrained vectors (GloVe, fastText .vec, word2vec text); its width must be `dim`.
+        vectors: text file of pretrained vectors (GloVe, fastText .vec, word2vec text), or the name of published ones
+            (glove.6B.100d, glove.840B.300d, glove.twitter.27B.200d, fasttext.en.300d, ...), which are downloaded once;
+            their width must be `dim`. A file of such a name is ./glove.6B.100d.
+        keep_vectors: of which words: data = those of train, dev and test: a small model, to which other words that
+            only the vectors know are unknown; all = every word of the file, for text unlike the data.
         freeze: keep the pretrained vectors as they are.
         singleton_dropout: probability that a word seen once in train becomes unknown, each time it is seen in
             training [0, 1]. No effect with min_count > 1 and no vectors: such a word is always unknown there.
@@ -81,6 +86,7 @@ class WordsConfig:
     min_count: int = 1
     lowercase: bool = True
     vectors: str | None = None
+    keep_vectors: Literal["data", "all"] = "data"
     freeze: bool = False
     singleton_dropout: float = 0.5
     word_dropout: float = 0.0
@@ -240,3 +246,8 @@ class Config:
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def names_vectors(value: str) -> bool:
+    """Whether `features.words.vectors` is the name of published vectors, such as glove.6B.100d, and not a path."""
+    return re.fullmatch(r"(glove|fasttext)\.[\w.]+\.\d+d", value) is not None

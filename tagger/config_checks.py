@@ -254,10 +254,11 @@ def _without_effect(config: Config) -> Iterator[tuple[str, str]]:
         yield "model.crf_implementation", "with head: softmax"
     keys: tuple[str, ...]
     if words.dim == 0:
-        keys = ("min_count", "lowercase", "vectors", "freeze", "singleton_dropout", "word_dropout")
+        keys = ("min_count", "lowercase", "vectors", "keep_vectors", "freeze", "singleton_dropout", "word_dropout")
         yield from ((f"features.words.{key}", "with dim: 0") for key in keys)
     if not words.vectors:
         yield "features.words.freeze", "without vectors"
+        yield "features.words.keep_vectors", "without vectors"
         if words.min_count > 1:  # then a word seen once is unknown anyway
             yield "features.words.singleton_dropout", f"with min_count: {words.min_count} and no vectors"
     if characters.kind == "none":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from tagger.config import Config, DataConfig, FeaturesConfig, ModelConfig, TrainingConfig
+from tagger.config import Config, DataConfig, FeaturesConfig, ModelConfig, TrainingConfig, names_vectors
 from tagger.config_checks import MAX_ENTRIES, PATH_KEYS, SETTINGS, check_config, describe_mismatch, takes_text, value_of
 from tagger.errors import ConfigError, MissingInputError
 
@@ -205,7 +205,7 @@ def _resolve_paths(settings: dict[str, Any], path: Path) -> None:
     for key in PATH_KEYS:
         section, name = _section_of(settings, key)
         value = section.get(name)
-        if isinstance(value, str) and value:
+        if isinstance(value, str) and _is_path(key, value):
             try:
                 section[name] = str((path.parent.absolute() / Path(value).expanduser()).resolve())
             except (OSError, RuntimeError, ValueError) as error:
@@ -242,7 +242,7 @@ def _overrides(arguments: Sequence[str]) -> dict[str, str]:
                 value = next(words)
             except StopIteration:
                 raise ConfigError(f"{_COMMAND_LINE}: --{key}: needs a value") from None
-        if key in PATH_KEYS and value and _is_text(key, value):
+        if _is_path(key, value) and _is_text(key, value):
             try:
                 # Not resolved: a pipe such as /dev/fd/63 is a link to nowhere.
                 value = str(Path(value).expanduser().absolute())
@@ -250,6 +250,11 @@ def _overrides(arguments: Sequence[str]) -> dict[str, str]:
                 raise ConfigError(f"{_COMMAND_LINE}: --{key}: {value!r} is no path: {error}") from error
         changes[key] = value
     return changes
+
+
+def _is_path(key: str, value: str) -> bool:
+    """Whether a setting's text is a path, relative to something; an empty one, and a name of vectors, are none."""
+    return key in PATH_KEYS and value != "" and not (key == "features.words.vectors" and names_vectors(value))
 
 
 def _is_text(key: str, word: str) -> bool:

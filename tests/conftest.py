@@ -52,6 +52,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache folder of the tests' own: what the user has in theirs changes nothing, and stays as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def pos_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of a softmax tagger of parts of speech, trained on the embedded corpus; not to be written to."""

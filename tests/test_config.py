@@ -171,6 +171,16 @@ class TestPaths:
         assert config.data.test == "/t.conll"
         assert config.features.words.vectors == str(path.parent / "v" / "v.txt")
 
+    def test_names_of_published_vectors_are_none(self, path: Path) -> None:
+        for name in ("glove.6B.100d", "glove.twitter.27B.25d", "fasttext.zh_yue.300d"):
+            assert load_config(write(path, ("features.words.vectors", name))).features.words.vectors == name
+            assert load_config(write(path), [f"--features.words.vectors={name}"]).features.words.vectors == name
+            config = load_config(write(path, ("features.words.vectors", f"./{name}")))
+            assert config.features.words.vectors == str(path.parent / name)
+        for file in ("glove.6B.100d.txt", "wiki.en.vec", "x/glove.6B.100d"):
+            config = load_config(write(path, ("features.words.vectors", file)))
+            assert config.features.words.vectors == str(path.parent / file)
+
     def test_on_the_command_line_to_the_working_folder(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(path.parents[1])
         overrides = ["--data.train", "b.conll", "--data.dev=[x].conll", "--features.words.vectors", "/v.txt"]
@@ -618,12 +628,13 @@ WITHOUT_EFFECT: list[tuple[list[tuple[str, object]], list[tuple[str, object]], s
             ("features.words.min_count", 2),
             ("features.words.lowercase", False),
             ("features.words.vectors", "a"),
+            ("features.words.keep_vectors", "all"),
             ("features.words.singleton_dropout", 0.1),
             ("features.words.word_dropout", 0.1),
         ],
         "with dim: 0",
     ),
-    ([], [("features.words.freeze", True)], "without vectors"),
+    ([], [("features.words.freeze", True), ("features.words.keep_vectors", "all")], "without vectors"),
     (
         [("features.words.min_count", 2)],
         [("features.words.singleton_dropout", 0.0), ("features.words.singleton_dropout", 0.9)],

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from tagger.evaluation.numbers import format_count
 
 if TYPE_CHECKING:
+    from tagger.data.published import Download
     from tagger.training.loop import Epoch
     from tagger.training.run import Event, Started
 
@@ -44,6 +45,7 @@ class TrainingProgress:
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
+        self._fetching: TaskID | None = None
         self._num_epochs = 1
         self._has_dev = False
         self._dev = ""  # the score of the epoch before
@@ -64,11 +66,15 @@ class TrainingProgress:
 
     def show(self, event: "Event") -> None:
         """Shows one event of `train`."""
+        from tagger.data.published import Download
+
         # here, so that predict, which has no use for them, does not import the rooms of training
         from tagger.training.loop import Step
         from tagger.training.run import Started
 
-        if isinstance(event, Started):
+        if isinstance(event, Download):
+            self._download(event)
+        elif isinstance(event, Started):
             self._start(event)
         elif isinstance(event, Step):
             done = event.epoch - 1 + event.step / event.num_steps
@@ -80,7 +86,20 @@ class TrainingProgress:
         else:
             self._end_epoch(event)
 
+    def _download(self, event: "Download") -> None:
+        """A line where a download begins, and on a terminal how far it is."""
+        size = "" if event.total is None else f" of {event.total / 1e6:,.0f} MB"
+        if not event.received:
+            self._console.print(f"downloading {event.name}{size}")
+            self._progress.columns = (TextColumn("{task.fields[state]}"), *self._with_bar[1:2], *self._with_bar[-3:])
+            self._fetching = self._progress.add_task("", total=event.total, state="")
+        if self._fetching is not None:
+            self._progress.update(self._fetching, completed=event.received, state=f"{event.received / 1e6:,.0f} MB")
+
     def _start(self, event: "Started") -> None:
+        if self._fetching is not None:
+            self._progress.remove_task(self._fetching)
+            self._fetching = None
         self._num_epochs, self._has_dev = event.num_epochs, bool(event.corpus.dev)
         for split, counts in event.corpus.manifest.items():
             sentences, tokens = (format_count(int(counts[f"{noun}s"]), noun) for noun in ("sentence", "token"))

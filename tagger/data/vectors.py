@@ -4,59 +4,132 @@ torchtext's own `Vectors(...)` is not used: it switches off TLS verification for
 name, and accepts NaN and cut numbers.
 """
 
+import re
+from collections.abc import Collection, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from tagger.data.lines import read_lines
+from tagger.data.vector_cache import Block, Vectors, cached_blocks
 from tagger.errors import DataError
 
+_BLOCK_ROWS = 4096  # vectors that are Python numbers at a time
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_OF_NUMBERS = re.compile(r"[0-9+\-.eE ]*")
+_NOT_FINITE = ("nan", "inf", "infinity")
 
-def read_vectors(path: Path, dim: int, *, lowercase: bool = False) -> tuple[list[str], npt.NDArray[np.float32]]:
-    """Reads a text file of word vectors, plain or gzip.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordVectors:
+    """What was kept of a file of vectors.
+
+    Attributes:
+        words: V distinct words, in the file's order.
+        vectors: (V, dim) float32.
+        num_rows: vectors in the file.
+    """
+
+    words: list[str]
+    vectors: Vectors
+    num_rows: int
+
+
+def read_vectors(
+    path: Path, dim: int, *, lowercase: bool = False, wanted: Collection[str] | None = None
+) -> WordVectors:
+    """Reads a text file of word vectors, plain or gzip; of a file that is known already, what the cache has of it.
 
     Each line holds a word and `dim` numbers, separated by single spaces; the numbers are split off from the right, so
-    that a word may hold spaces. A first line of two whole numbers (rows, width) is word2vec's header.
+    that a word may hold spaces. A first line of two whole numbers (rows, width) is word2vec's header. Every line is
+    checked, wanted or not. Memory is needed for the vectors that are kept alone.
 
     Args:
         path: the file, in UTF-8.
         dim: width of a vector.
         lowercase: put the words into lower case, as `Vocabulary` does with those it looks up. Of a cased file's `The`
             and `the` the first counts, which is the commoner one where the file is sorted by frequency.
+        wanted: the words to keep, as they are looked up; None: all.
 
     Returns:
-        The V distinct words in the file's order (the first of a repeated word counts), and their vectors (V, dim).
+        The words and their vectors; the first vector of a repeated word counts.
 
     Raises:
         MissingInputError: there is no such file.
         DataError: `path:line` of a vector of another width, of a number that is none or not finite, or of what is not
-            text; a file without vectors.
+            text; a file without vectors, or with none that is wanted.
     """
-    words: dict[str, int] = {}
-    vectors: list[npt.NDArray[np.float32]] = []
+    kept: dict[str, None] = {}
+    vectors: list[Vectors] = []
+    num_rows = 0
+    for words, block in cached_blocks(path, dim, parse=partial(_parse_file, path, dim)):
+        num_rows += len(words)
+        rows = []
+        for row, word in enumerate(words):
+            word = word.lower() if lowercase else word
+            if (wanted is None or word in wanted) and word not in kept:
+                kept[word] = None
+                rows.append(row)
+        vectors.append(block[rows])
+    if not num_rows:
+        raise DataError(f"{path}: holds no vectors")
+    if not kept:
+        raise DataError(
+            f"{path}: of its {num_rows:,} words none occurs in the data; is features.words.lowercase right?"
+        )
+    return WordVectors(words=list(kept), vectors=np.concatenate(vectors), num_rows=num_rows)
+
+
+def _parse_file(path: Path, dim: int) -> Iterator[Block]:
+    """The file's vectors in order, some thousands at a time."""
+    words: list[str] = []
+    rows: list[list[float]] = []
+    numbers: list[int] = []  # the rows' lines
     with closing(read_lines(path)) as lines:
         for number, line in lines:
-            where = f"{path}:{number}"
             text = line.rstrip(" ")
             if number == 1:
-                _check_width(text, dim, where=where)
+                _check_width(text, dim, where=f"{path}:{number}")
                 if _is_header(text):
                     continue
-            fields = text.rsplit(" ", dim)
-            if len(fields) != dim + 1 or not fields[0]:
-                found = f"{len(fields) - 1} numbers" if fields[0] else "no word"
-                expected = f"a word and {dim} numbers (features.words.dim), separated by single spaces"
-                raise DataError(f"{where}: expected {expected}, found {found}")
-            vector = _parse(fields[1:], where=where)
-            word = fields[0].lower() if lowercase else fields[0]
-            if word not in words:
-                words[word] = number
-                vectors.append(vector)
-    if not words:
-        raise DataError(f"{path}: holds no vectors")
-    return list(words), np.stack(vectors)
+            word, row = _parse_line(text, dim, where=f"{path}:{number}")
+            words.append(word)
+            rows.append(row)
+            numbers.append(number)
+            if len(rows) == _BLOCK_ROWS:
+                yield words, _to_float32(rows, path, numbers)
+                words, rows, numbers = [], [], []
+    if rows:
+        yield words, _to_float32(rows, path, numbers)
+
+
+def _parse_line(text: str, dim: int, *, where: str) -> tuple[str, list[float]]:
+    word, *fields = text.rsplit(" ", dim)
+    if len(fields) != dim or not word:
+        found = f"{len(fields)} numbers" if word else "no word"
+        expected = f"a word and {dim} numbers (features.words.dim), separated by single spaces"
+        raise DataError(f"{where}: expected {expected}, found {found}")
+    # Python also takes 1_0 and Arabic digits for numbers: what is of other characters is looked at one by one.
+    if not _OF_NUMBERS.fullmatch(text, len(word)):
+        _check_numbers(fields, where=where)
+    try:
+        return word, list(map(float, fields))
+    except ValueError:
+        _check_numbers(fields, where=where)
+        raise
+
+
+def _to_float32(rows: list[list[float]], path: Path, numbers: list[int]) -> Vectors:
+    """(V, dim)."""
+    with np.errstate(over="ignore"):
+        vectors = np.array(rows, dtype=np.float64).astype(np.float32)
+    if not np.isfinite(vectors).all():
+        row, at = np.argwhere(~np.isfinite(vectors))[0]
+        raise DataError(f"{path}:{numbers[row]}: {rows[row][at]} is not a finite number of 32 bits")
+    return vectors
 
 
 def _is_header(text: str) -> bool:
@@ -75,20 +148,13 @@ def _check_width(text: str, dim: int, *, where: str) -> None:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return _NUMBER.fullmatch(text) is not None
 
 
-def _parse(fields: list[str], *, where: str) -> npt.NDArray[np.float32]:
-    try:
-        with np.errstate(over="ignore"):
-            vector = np.array([float(field) for field in fields], dtype=np.float32)
-    except ValueError as error:
-        raise DataError(f"{where}: {error}; is features.words.dim the width of this file?") from error
-    if not np.isfinite(vector).all():
-        worst = next(field for field, number in zip(fields, vector, strict=True) if not np.isfinite(number))
-        raise DataError(f"{where}: {worst} is not a finite number of 32 bits")
-    return vector
+def _check_numbers(fields: list[str], *, where: str) -> None:
+    """Raises a DataError at the first field that is no finite number in decimals."""
+    for field in fields:
+        if field.lower().lstrip("+-") in _NOT_FINITE:
+            raise DataError(f"{where}: {field} is not a finite number of 32 bits")
+        if not _is_number(field):
+            raise DataError(f"{where}: {field!r} is not a number; is features.words.dim the width of this file?")

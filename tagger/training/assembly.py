@@ -1,15 +1,17 @@
 """What a run trains: vocabulary and network, made from the train split."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tagger.config import Config
+from tagger.config import Config, names_vectors
 from tagger.data.corpus import Corpus
-from tagger.data.vectors import read_vectors
+from tagger.data.published import Download, fetch_vectors
+from tagger.data.vectors import WordVectors, read_vectors
 from tagger.data.vocab import UNKNOWN, Vocabulary, count_words
 from tagger.errors import ConfigError
 from tagger.inference.model_folder import sizes_of
@@ -22,13 +24,23 @@ from tagger.training.gold import cost_of_tags
 _TOO_LARGE = ("memory", "overflow")  # what torch says of sizes that it cannot allocate
 
 
-def build_vocabulary(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tensor | None]:
-    """The vocabulary of the train split, and (num_word_ids, dim) initial word vectors where the config names a file."""
+def build_vocabulary(
+    config: Config, corpus: Corpus, *, tell: Callable[[Download], object]
+) -> tuple[Vocabulary, Tensor | None]:
+    """The vocabulary of the train split, and (num_word_ids, dim) initial word vectors where the config names a file.
+
+    Args:
+        config: the run.
+        corpus: its data.
+        tell: called as vectors are downloaded.
+
+    Raises:
+        ConfigError, DataError, MissingInputError, OutputError: vectors that cannot be used (see `read_vectors` and
+            `fetch_vectors`).
+    """
     features = config.features
-    names: list[str] = []
-    if features.words.vectors:
-        words = features.words
-        names, table = read_vectors(Path(features.words.vectors), words.dim, lowercase=words.lowercase)
+    given = _read_vectors(config, corpus, tell=tell)
+    names = [] if given is None else given.words
     tags = corpus.labels
     if not is_plain(corpus.scheme):
         tags = tuple(tags_of_types(corpus.labels, config.model.encoding))
@@ -40,16 +52,31 @@ def build_vocabulary(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tensor
         characters=features.characters,
         affixes=features.affixes,
     )
-    if not names:
+    if given is None:
         return vocabulary, None
-    vectors = np.random.default_rng(config.training.seed).normal(
-        scale=table.std(), size=(vocabulary.num_word_ids, table.shape[1])
-    )
+    # words without a vector begin at random, about as far from 0 as the others
+    random = np.random.default_rng(config.training.seed)
+    vectors = random.standard_normal((vocabulary.num_word_ids, features.words.dim), dtype=np.float32)
+    vectors *= given.vectors.std()
     place = {name: number for number, name in enumerate(names)}
     for number, word in enumerate(vocabulary.words, start=UNKNOWN + 1):
         if word in place:
-            vectors[number] = table[place[word]]
-    return vocabulary, torch.from_numpy(vectors.astype(np.float32))
+            vectors[number] = given.vectors[place[word]]
+    return vocabulary, torch.from_numpy(vectors)
+
+
+def _read_vectors(config: Config, corpus: Corpus, *, tell: Callable[[Download], object]) -> WordVectors | None:
+    words = config.features.words
+    if not words.vectors:
+        return None
+    path = Path(words.vectors)
+    if names_vectors(words.vectors):
+        path = fetch_vectors(words.vectors, words.dim, tell=tell)
+    wanted: set[str] | None = None
+    if words.keep_vectors == "data":
+        splits = (corpus.train, corpus.dev, corpus.test)
+        wanted = {form.lower() if words.lowercase else form for split in splits for form in split.tokens.values}
+    return read_vectors(path, words.dim, lowercase=words.lowercase, wanted=wanted)
 
 
 def build_tagger(

@@ -13,10 +13,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from tagger.config import Config
+from tagger.config import Config, names_vectors
 from tagger.config_checks import check_config
 from tagger.data.batches import LazyBatches, Ragged, bucket
 from tagger.data.corpus import Corpus, load_corpus
+from tagger.data.published import Download
 from tagger.data.vocab import FormTable
 from tagger.evaluation.numbers import format_count
 from tagger.evaluation.report import CurvePoint, Fact, Report
@@ -59,7 +60,7 @@ class Started:
     warnings: tuple[str, ...] = ()
 
 
-Event = Started | Step | Epoch
+Event = Download | Started | Step | Epoch
 
 
 def train(config: Config, out: str | Path, *, listener: Callable[[Event], None] | None = None) -> Report:
@@ -89,7 +90,7 @@ def train(config: Config, out: str | Path, *, listener: Callable[[Event], None] 
     start = time.perf_counter()
     device = pick_device(config.training.device, key="training.device")
     corpus = load_corpus(config.data)
-    vocabulary, vectors = build_vocabulary(config, corpus)
+    vocabulary, vectors = build_vocabulary(config, corpus, tell=tell)
     with seeded(config.training), accelerating(device, config.training) as accelerator, folder:
         predictor = build_tagger(config, corpus, vocabulary=vocabulary, vectors=vectors, device=device)
         started = _describe_start(config, corpus, predictor)
@@ -199,12 +200,13 @@ def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor:
 def _with_absolute_paths(config: Config) -> Config:
     """The same config, meaning the same files when it is read from the run folder."""
     data, words = config.data, config.features.words
+    vectors = words.vectors if words.vectors and names_vectors(words.vectors) else _absolute(words.vectors)
     labels = _absolute(data.labels) if isinstance(data.labels, str) else data.labels
     train, dev, test = (_absolute(path) for path in (data.train, data.dev, data.test))
     return replace(
         config,
         data=replace(data, train=train, dev=dev, test=test, labels=labels),
-        features=replace(config.features, words=replace(words, vectors=_absolute(words.vectors))),
+        features=replace(config.features, words=replace(words, vectors=vectors)),
     )
 
 

@@ -24,9 +24,9 @@ def path(tmp_path: Path) -> Path:
 
 def read(path: Path, content: str | bytes, dim: int = 2) -> tuple[list[str], list[list[float]]]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    words, vectors = read_vectors(path, dim)
-    assert (vectors.shape, vectors.dtype) == ((len(words), dim), np.float32)
-    return words, vectors.tolist()
+    read = read_vectors(path, dim)
+    assert (read.vectors.shape, read.vectors.dtype) == ((len(read.words), dim), np.float32)
+    return read.words, read.vectors.tolist()
 
 
 def error_of(path: Path, content: str | bytes, dim: int = 2) -> str:
@@ -85,14 +85,16 @@ class TestReadVectors:
     def test_lower_case(self, path: Path) -> None:
         """Of spellings that fall together the first counts, and no row is left that no word is looked up by."""
         path.write_text("The 1 2\nthe 3 4\nParis 5 6\nİ 7 8\n", encoding="utf-8")
-        cased, _ = read_vectors(path, 2)
-        assert cased == ["The", "the", "Paris", "İ"]
-        words, vectors = read_vectors(path, 2, lowercase=True)
-        assert (words, vectors.tolist()) == (["the", "paris", "İ".lower()], [[1.0, 2.0], [5.0, 6.0], [7.0, 8.0]])
+        assert read_vectors(path, 2).words == ["The", "the", "Paris", "İ"]
+        lower = read_vectors(path, 2, lowercase=True)
+        assert (lower.words, lower.vectors.tolist()) == (
+            ["the", "paris", "İ".lower()],
+            [[1.0, 2.0], [5.0, 6.0], [7.0, 8.0]],
+        )
         known = Vocabulary.build(
             {"PARIS": 1},
             tags=(),
-            extra_words=words,
+            extra_words=lower.words,
             words=WordsConfig(lowercase=True),
             characters=CharactersConfig(),
             affixes=AffixesConfig(),
@@ -110,12 +112,18 @@ class TestReadVectors:
             ("a 1 2\n\n", f":2: {EXPECTED}, found no word"),
             (" 1 2\n", f":1: {EXPECTED}, found no word"),
             ("a\t1\t2\n", f":1: {EXPECTED}, found 0 numbers"),
-            ("New York 1\n", ":1: could not convert string to float: 'York'; is features.words.dim the width"),
-            ("a 1 2\nb 1 x\n", ":2: could not convert string to float: 'x'; is features.words.dim the width"),
-            ("a 1 2\na 1 x\n", ":2: could not convert string to float: 'x'; is features.words.dim the width"),
+            ("New York 1\n", ":1: 'York' is not a number; is features.words.dim the width"),
+            ("a 1 2\nb 1 x\n", ":2: 'x' is not a number; is features.words.dim the width"),
+            ("a 1 2\na 1 x\n", ":2: 'x' is not a number; is features.words.dim the width"),
             ("a 1 nan\n", ":1: nan is not a finite number of 32 bits"),
             ("a 1 2\nb -inf 2\n", ":2: -inf is not a finite number of 32 bits"),
-            ("a 1e39 2\n", ":1: 1e39 is not a finite number of 32 bits"),
+            ("a 1_0 2\n", ":1: '1_0' is not a number"),
+            ("a 1 \u0661\n", ":1: '\u0661' is not a number"),
+            ("a 1 0x1\n", ":1: '0x1' is not a number"),
+            ("a 1 1-2\n", ":1: '1-2' is not a number"),
+            ("a 1 \n", f":1: {EXPECTED}, found 1 numbers"),
+            ("a 1  2\n", ":1: '' is not a number"),
+            ("a 1e39 2\n", ":1: 1e+39 is not a finite number of 32 bits"),
             (b"a 1 2\nb\xff 1 2\n", ":2: not UTF-8 (byte 0xff at byte 2 of the line)"),
             (b"PK\x03\x04\0\0", ":1: holds a NUL character; is this a text file?"),
             ("", ": holds no vectors"),

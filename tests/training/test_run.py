@@ -374,6 +374,7 @@ class TestVectors:
         settings = {
             "features.words.vectors": str(path),
             "features.words.dim": 4,
+            "features.words.keep_vectors": "all",
             "features.words.freeze": freeze,
             "training.num_epochs": 1,
         }
