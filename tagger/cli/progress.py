@@ -104,8 +104,8 @@ class TrainingProgress:
         for split, counts in event.corpus.manifest.items():
             sentences, tokens = (format_count(int(counts[f"{noun}s"]), noun) for noun in ("sentence", "token"))
             line = f"{split:5}  {sentences}, {tokens}  {counts['source']}"
-            for noun in ("empty sentence", "illegal transition", "unknown tag"):
-                count = int(counts[f"{noun.replace(' ', '_')}s"])
+            for noun in ("empty sentence", "illegal transition", "unknown tag", "zero-width token"):
+                count = int(counts[f"{noun.replace(' ', '_').replace('-', '_')}s"])
                 line += f"; {format_count(count, noun)}" if count else ""
             self._console.print(line)
         scheme = "tags" if event.corpus.scheme == "plain" else "span types"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name, surrogate
+from tagger.data.lines import BLANKS, Source, TagChecker, check_length, list_names, read_lines, source_name, surrogate
 from tagger.errors import ConfigError, DataError
 from tagger.sentence import Prediction, Sentence
 
@@ -96,6 +96,7 @@ def _read_columns(source: Source, *, reader: "_ColumnReader", header: bool, comm
                 word, tag = reader.read_row(line, number)
                 start = start if words else number
                 words.append(word)
+                check_length(len(words), reader.name, line=number, start=start)
                 if tag is not None:
                     tags.append(tag)
     if words:
@@ -195,7 +196,7 @@ class _ColumnReader:
         if isinstance(column, str):
             if names is None or names.count(column) != 1:
                 found = "two columns named" if names and column in names else "no column"
-                raise DataError(f"{where}: {found} {column!r}; the columns are {', '.join(names or [])}")
+                raise DataError(f"{where}: {found} {column!r}; the columns are {list_names(names or [])}")
             return names.index(column)
         if abs(column) > self.num_columns:
             separator = "tabs" if self.delimiter == "tab" else "blanks"

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name
+from tagger.data.lines import BLANKS, Source, TagChecker, check_length, list_names, quote, read_lines, source_name
 from tagger.errors import DataError
 from tagger.schemes import OUTSIDE, is_plain
 from tagger.sentence import Sentence
@@ -81,6 +81,7 @@ def _read_words(source: Source, reader: "_TagReader | None") -> Generator[Senten
             rows += 1
             if _is_word(cells[0], len(words) + 1, where):
                 words.append(cells[1])
+                check_length(len(words), name, line=number, start=start)
                 if reader is not None:
                     found.append(reader.read(cells, where))
     if rows:
@@ -108,7 +109,8 @@ def _is_word(identifier: str, expected: int, where: str) -> bool:
         return False
     hint = "; is the empty line between two sentences missing?" if identifier == "1" else ""
     raise DataError(
-        f"{where}: expected ID {expected}, a range such as 3-4 or an empty node such as 8.1, found {identifier!r}{hint}"
+        f"{where}: expected ID {expected}, a range such as 3-4 or an empty node such as 8.1, "
+        f"found {quote(identifier)}{hint}"
     )
 
 
@@ -130,7 +132,7 @@ class _TagReader:
     def check_key(self, name: str) -> None:
         """Raises DataError, once all words are read, if none of them had the key of MISC."""
         if self.lacks_key and not self.has_key:
-            keys = ", ".join(sorted(self.other_keys)) or "none"
+            keys = list_names(sorted(self.other_keys))
             raise DataError(f"{name}: no word has {self.tags}=... in MISC (column 10); the keys are {keys}")
 
     def _field(self, cells: list[str], where: str) -> str:
@@ -146,7 +148,7 @@ class _TagReader:
                 self.has_key = True
                 return value
         if is_plain(self.checker.scheme):
-            raise DataError(f"{where}: no {self.tags}=... in MISC (column 10), found {cells[_MISC]!r}")
+            raise DataError(f"{where}: no {self.tags}=... in MISC (column 10), found {quote(cells[_MISC])}")
         self.lacks_key = True
         if not self.has_key:
             self.other_keys.update(key for key, equals, _ in items if equals)

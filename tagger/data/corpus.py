@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +14,14 @@ from tagger.config import DataConfig, SchemeName
 from tagger.data.arrow import ArrowSentences
 from tagger.data.columns import read_conll, read_first_row
 from tagger.data.conllu import read_conllu
-from tagger.data.lines import read_lines
+from tagger.data.lines import list_names, read_lines
 from tagger.data.rows import read_jsonl
 from tagger.errors import ConfigError, DataError
 from tagger.schemes import OUTSIDE, SCHEMES, is_legal, is_plain, split_tag
 from tagger.sentence import Sentence
 
 _SPAN_TAG = re.compile(r"[BIESLU]-.+", re.DOTALL)
+_ZERO_WIDTH = ("Cf", "Mn", "Me")  # format characters and marks that take no place of their own
 _LIKELY: tuple[SchemeName, ...] = ("BIO", "IO", "IOB1", "BIOES", "BILOU")  # the commoner first where both fit
 
 
@@ -36,7 +38,7 @@ class Corpus:
         labels: span schemes: the span types of train, in alphabetical order; plain: its tags.
         scheme: how the tags spell spans.
         manifest: for each split, what was read: source, SHA-256 (of a file) or commit (of a dataset), and how
-            many sentences, tokens, empty sentences, illegal transitions and unknown tags.
+            many sentences, tokens, empty sentences, illegal transitions, unknown tags and tokens without any width.
     """
 
     train: ArrowSentences
@@ -168,13 +170,15 @@ def _tag_places(path: Path | None, data: DataConfig) -> str:
     if data.format == "conllu":
         misc = {item for line in lines.values() for cell in line.split("\t")[9:] for item in cell.split("|")}
         keys = {item.partition("=")[0] for item in misc if "=" in item}
-        return f"; data.tags can be UPOS, XPOS or a key of MISC ({', '.join(sorted(keys)) or 'there is none'})"
+        return (
+            f"; data.tags can be UPOS, XPOS or a key of MISC ({list_names(sorted(keys)) if keys else 'there is none'})"
+        )
     number = int(str(untagged[0].source).rpartition(":")[2])
-    return f"; the keys of line {number} are {', '.join(json.loads(lines[number]))}"
+    return f"; the keys of line {number} are {list_names(json.loads(lines[number]))}"
 
 
 def _describe_row(number: int, cells: list[str]) -> str:
-    columns = ", ".join(f"{column} = {cell}" for column, cell in enumerate(cells, start=1))
+    columns = list_names(f"{column} = {cell}" for column, cell in enumerate(cells, start=1))
     return f"; the columns of line {number} are {columns}"
 
 
@@ -221,13 +225,20 @@ def _count(sentences: ArrowSentences, data: DataConfig) -> dict[str, str | int]:
     if not is_plain(data.scheme):
         illegal = _count_illegal(sentences.count_transitions(), data.scheme, unknown=data.unknown_tag)
     unknown = 0 if data.unknown_tag is None else sentences.tags.count()[data.unknown_tag]
+    zero_width = sum(count for token, count in sentences.tokens.count().items() if _has_no_width(token))
     return {
         "sentences": len(sentences),
         "tokens": int(sentences.starts[-1]),
         "empty_sentences": int((sentences.lengths == 0).sum()),
         "illegal_transitions": illegal,
         "unknown_tags": unknown,
+        "zero_width_tokens": zero_width,
     }
+
+
+def _has_no_width(token: str) -> bool:
+    """Whether nothing of a token can be seen: a zero-width space, say, which few mean to be one."""
+    return all(unicodedata.category(character) in _ZERO_WIDTH for character in token)
 
 
 def _count_illegal(

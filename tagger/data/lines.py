@@ -6,14 +6,16 @@ every line number after it and cuts tokens that hold such a character.
 
 import gzip
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from tagger.errors import DataError, MissingInputError
 from tagger.schemes import is_plain, split_tag
+from tagger.sentence import MAX_TOKENS
 
 Source = Path | BinaryIO
 
@@ -24,6 +26,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # Far above any real line; a file without newlines (a disk image, a device) must not fill the memory.
 _LINE_LIMIT = 1 << 26
+_SHOWN = 60  # characters of a piece of text in a message
+_LISTED = 40  # names in a message
 
 
 def source_name(source: Source) -> str:
@@ -90,8 +94,34 @@ class TagChecker:
             try:
                 split_tag(tag, self.scheme)
             except ValueError as error:
-                raise DataError(f"{where}: {error}") from None
+                raise DataError(f"{where}: {str(error).replace(repr(tag), quote(tag))}") from None
         self._known.add(tag)
+
+
+def check_length(num_tokens: int, name: str, *, line: int, start: int | None = None) -> None:
+    """Raises DataError at `name:line` if a sentence has too many tokens so far; `start` is the line it began on."""
+    if num_tokens > MAX_TOKENS:
+        found = f"{num_tokens:,}"
+        if start is not None:
+            found = f"more (it began on line {start}; is an empty line missing after each sentence?)"
+        raise DataError(f"{name}:{line}: expected a sentence of at most {MAX_TOKENS:,} tokens, found {found}")
+
+
+def show(text: str) -> str:
+    """Text from a file as a message can hold it: what a terminal cannot show is escaped, what is long is cut."""
+    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def quote(text: str) -> str:
+    """`show` in quotes."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Names from a file for a message: `a, b, c`, the first of them if they are many."""
+    shown = [show(name) for name in islice(names, _LISTED + 1)]
+    return ", ".join(shown[:_LISTED]) + (", ..." if len(shown) > _LISTED else "") if shown else "none"
 
 
 def surrogate(text: str) -> str | None:

@@ -9,7 +9,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from tagger.data.lines import BLANKS, Source, TagChecker, read_lines, source_name, surrogate
+from tagger.data.lines import (
+    BLANKS,
+    Source,
+    TagChecker,
+    check_length,
+    list_names,
+    quote,
+    read_lines,
+    source_name,
+    surrogate,
+)
 from tagger.data.strict_json import parse_json
 from tagger.errors import DataError
 from tagger.sentence import Prediction, Sentence
@@ -57,6 +67,7 @@ def read_jsonl(
             # Text decoded from UTF-8 has no surrogates; only an escape brings one in.
             may_hold_surrogates = "\\u" in line
             words = _string_list(row, tokens, where, may_hold_surrogates=may_hold_surrogates)
+            check_length(len(words), name, line=number)
             if tags is None:
                 yield Sentence(tokens=words, source=where)
                 continue
@@ -118,8 +129,7 @@ def _parse_row(line: str, where: str) -> dict[str, Any]:
 
 def _string_list(row: dict[str, Any], key: str, where: str, *, may_hold_surrogates: bool) -> tuple[str, ...]:
     if key not in row:
-        keys = ", ".join(map(repr, row)) or "none"
-        raise DataError(f"{where}: no key {key!r}; the keys are {keys}")
+        raise DataError(f"{where}: no key {key!r}; the keys are {list_names(map(repr, row))}")
     values = row[key]
     if not isinstance(values, list):
         raise DataError(f"{where}: {key}: expected a list of strings, found {_json_type(values)}")
@@ -129,7 +139,7 @@ def _string_list(row: dict[str, Any], key: str, where: str, *, may_hold_surrogat
         if not value:
             raise DataError(f"{where}: {key}: empty string at position {position}")
         if may_hold_surrogates and surrogate(value):
-            raise DataError(f"{where}: {key}: half a surrogate pair at position {position} ({value!r})")
+            raise DataError(f"{where}: {key}: half a surrogate pair at position {position} ({quote(value)})")
     return tuple(values)
 
 

@@ -28,7 +28,7 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique: dict[str, Any] = {}
     for key, value in pairs:
         if key in unique:
-            raise ValueError(f"the key {key!r} occurs twice")
+            raise ValueError(f"the key {key[:60]!r} occurs twice")
         unique[key] = value
     return unique
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tagger.data.lines import read_lines
+from tagger.data.lines import quote, read_lines, show
 from tagger.data.vector_cache import Block, Vectors, cached_blocks
 from tagger.errors import DataError
 
@@ -155,6 +155,6 @@ def _check_numbers(fields: list[str], *, where: str) -> None:
     """Raises a DataError at the first field that is no finite number in decimals."""
     for field in fields:
         if field.lower().lstrip("+-") in _NOT_FINITE:
-            raise DataError(f"{where}: {field} is not a finite number of 32 bits")
+            raise DataError(f"{where}: {show(field)} is not a finite number of 32 bits")
         if not _is_number(field):
-            raise DataError(f"{where}: {field!r} is not a number; is features.words.dim the width of this file?")
+            raise DataError(f"{where}: {quote(field)} is not a number; is features.words.dim the width of this file?")

@@ -9,6 +9,13 @@ from tagger.sentence import MAX_TOKENS
 class LongSentenceError(DataError):
     """A sentence of more tokens than are tagged together."""
 
+from tagger.errors import DataError
+from tagger.sentence import MAX_TOKENS
+
+
+class LongSentenceError(DataError):
+    """A sentence of more tokens than are tagged together."""
+
 
 def check_sentences(sentences: object) -> None:
     """Refuses with a TypeError what cannot be sentences of tokens."""

@@ -90,6 +90,7 @@ class TestLoadCorpus:
                 "empty_sentences": 0,
                 "illegal_transitions": 0,
                 "unknown_tags": 0,
+                "zero_width_tokens": 0,
             }
         }
 
@@ -334,6 +335,7 @@ class TestHub:
             "empty_sentences": 0,
             "illegal_transitions": 0,
             "unknown_tags": 0,
+            "zero_width_tokens": 0,
         }
         assert list(corpus.dev) == []
 
