@@ -156,8 +156,8 @@ def _keep_best(
 def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor: Predictor) -> Iterator[Step | Epoch]:
     settings, vocabulary = config.training, predictor.vocabulary
     table = FormTable(vocabulary)
-    train = corpus.train
-    rows = Ragged(values=table.rows_of_forms(train.tokens.values)[train.tokens.codes], starts=train.starts)
+    sentences = corpus.train
+    rows = Ragged(values=table.rows_of_forms(sentences.tokens.values)[sentences.tokens.codes], starts=sentences.starts)
     tags, allowed = encode_gold(config, corpus, vocabulary)
     batch_size = settings.batch_size
     if batch_size is None and settings.batch_tokens is None:
@@ -165,7 +165,7 @@ def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor:
 
     def batches(epoch: int) -> LazyBatches:
         groups = bucket(
-            train.lengths,
+            sentences.lengths,
             batch_size=batch_size,
             batch_tokens=settings.batch_tokens,
             seed=(settings.seed, epoch),
