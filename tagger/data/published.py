@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import ssl
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -18,10 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from tagger.errors import ConfigError, DataError, MissingInputError, OutputError
+from tagger.files import replacing
 
 _TIMEOUT = 30.0  # seconds without an answer
 _BLOCK = 1 << 20  # bytes between two reports of progress
@@ -106,22 +106,6 @@ def fetch_vectors(name: str, dim: int, *, tell: Callable[[Download], object]) ->
     return path
 
 
-@contextmanager
-def replacing_file(path: Path) -> Iterator[BinaryIO]:
-    """A file written aside, which gets its name when it is complete; raises OSError.
-
-    It is not waited for until it is on the disk: what the cache holds is checked when it is read.
-    """
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            yield cast(BinaryIO, file)
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-
-
 def _secured(address: str) -> str:
     """The address over TLS; to this machine itself there is nothing to secure."""
     parts = urlsplit(address)
@@ -146,7 +130,7 @@ def _download(address: str, path: Path, *, name: str, tell: Callable[[Download],
     where = f"{name}: {address}"
     with _network_errors(where):
         answer = opener.open(request, timeout=_TIMEOUT)
-    with answer, replacing_file(path) as file:
+    with answer, replacing(path) as file:
         length = answer.headers.get("Content-Length", "")
         total = int(length) if length.isascii() and length.isdigit() else None
         received = 0
@@ -184,7 +168,7 @@ def _network_errors(where: str) -> Iterator[None]:
 def _extract(archive: Path, member: str, path: Path) -> None:
     """Unpacks one file; an archive that is none is removed, so that the next attempt downloads it anew."""
     try:
-        with zipfile.ZipFile(archive) as files, files.open(member) as packed, replacing_file(path) as file:
+        with zipfile.ZipFile(archive) as files, files.open(member) as packed, replacing(path) as file:
             shutil.copyfileobj(packed, file, _BLOCK)
     except KeyError:
         raise DataError(f"{archive}: holds no {member}; remove it to download it anew") from None

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from tagger.data.published import cache_folder, replacing_file
+from tagger.data.published import cache_folder
+from tagger.files import replacing
 
 Vectors = npt.NDArray[np.float32]
 Block = tuple[list[str], Vectors]  # some words and their vectors, (V, dim)
@@ -43,7 +44,7 @@ def cached_blocks(path: Path, dim: int, *, parse: Callable[[], Iterable[Block]])
     if not _is_sound(entry):
         try:
             entry.parent.mkdir(parents=True, exist_ok=True)
-            with replacing_file(entry) as file:
+            with replacing(entry) as file:
                 _write(file, parse(), dim)
                 if hash_file(path) != digest:
                     raise InterruptedError(f"{path} changed while it was read")

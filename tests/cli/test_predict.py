@@ -414,7 +414,7 @@ def test_wrong_input_is_one_line(
             "in.jsonl:3: token 1 ('a\\tb', tag ",
             "a tab",
         ),
-        ("in.jsonl", ['{"tokens": ["She", " "]}'], "in.jsonl:1: token 2 (' ', tag ", "looks blank"),
+        ("in.jsonl", ['{"tokens": ["She", " "]}'], "in.jsonl:1: token 2 (' ', tag ", "it is blank"),
         ("in.conll", ["1 She", "", "1 a", "2 -DOCSTART-"], "in.conll:3: token 2 ('-DOCSTART-', tag ", "of a document"),
     ],
 )
@@ -434,6 +434,38 @@ def test_a_token_that_columns_cannot_hold_is_named_by_its_line(
     assert message.startswith(f"{tmp_path}/{where}")
     assert problem in message
     assert message.endswith("use --to jsonl")
+
+
+@pytest.mark.parametrize("window", [1, 2048])
+@pytest.mark.parametrize(
+    ("name", "lines", "where"),
+    [
+        ("in.txt", ["She left .", "a b c d e f"], "in.txt:2: expected a sentence of at most 5 tokens, found 6"),
+        (
+            "in.conll",
+            ["a", "", *"abcdef"],
+            "in.conll:8: expected a sentence of at most 5 tokens, found more (it began ",
+        ),
+        ("in.jsonl", ['{"tokens": ["a", "b", "c", "d", "e", "f"]}'], "in.jsonl:1: expected a sentence of at most 5 "),
+    ],
+)
+def test_a_sentence_that_is_too_long_is_named_by_its_line(
+    name: str,
+    lines: list[str],
+    where: str,
+    window: int,
+    described: Callable[[DataConfig], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("tagger.inference.inputs.MAX_TOKENS", 5)
+    monkeypatch.setattr("tagger.data.lines.MAX_TOKENS", 5)
+    monkeypatch.setattr(predictor, "WINDOW", window)
+    path = write_yaml(tmp_path / name, lines)
+    done = call(capsys, "predict", described(DataConfig()), path)
+    assert done.code == 65
+    assert only_line(done.err).startswith(f"{tmp_path}/{where}")
 
 
 def test_lines_are_named_far_into_the_input_too(

@@ -147,6 +147,13 @@ class TestRefused:
         with pytest.raises(TypeError, match=rf"a token is a string, got {kind}"):
             pos_predictor.predict([["The"], ["a", token]])  # type: ignore[list-item]
 
+    def test_a_sentence_too_long_for_memory(self, pos_predictor: Predictor) -> None:
+        message = "^expected a sentence of at most 100,000 tokens, found 1,000,000$"
+        with pytest.raises(DataError, match=message):
+            pos_predictor.predict([["a"], ["a"] * 1_000_000])
+        with pytest.raises(DataError, match=message):
+            list(pos_predictor.predict_stream([["a"] * 1_000_000]))
+
     @pytest.mark.parametrize(("sentence", "kind"), [(None, "NoneType"), (7, "int")])
     def test_sentences_that_are_no_sequences(self, pos_predictor: Predictor, sentence: object, kind: str) -> None:
         with pytest.raises(TypeError, match=f"a sentence is a sequence of tokens, got {kind}"):

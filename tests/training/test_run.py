@@ -17,7 +17,7 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 
 import tagger.training.run as run_module
 from tagger import files
-from tagger.config import CharactersConfig, Config
+from tagger.config import CharactersConfig, Config, DataConfig
 from tagger.config_file import load_config
 from tagger.data.batches import Batch
 from tagger.data.conllu import read_conllu
@@ -407,6 +407,17 @@ class TestVectors:
         with pytest.raises(DataError, match=r"vectors\.txt:1: expected a word and 16 numbers"):
             train(change(tiny_config, {"features.words.vectors": str(path)}), tmp_path / "run")
         assert names(tmp_path) == ["vectors.txt"]
+
+
+class TestOneTagOnly:
+    @pytest.mark.parametrize("head", ["softmax", "crf"])
+    def test_trains_and_tags(self, tiny_config: Config, tmp_path: Path, head: str) -> None:
+        path = tmp_path / "one.conll"
+        path.write_text("a X\nb X\n\nc X\n", encoding="utf-8")
+        data = DataConfig(format="conll", train=str(path), dev=str(path))
+        report = train(change(tiny_config, {"data": data, "model.head": head}), tmp_path / "run")
+        assert report.scores.main == 1
+        assert load(tmp_path / "run").predict([["never", "seen"]])[0].tags == ("X", "X")
 
 
 class TestEmptySentences:
