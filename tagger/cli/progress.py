@@ -67,6 +67,7 @@ class TrainingProgress:
     def show(self, event: "Event") -> None:
         """Shows one event of `train`."""
         from tagger.data.published import Download
+        from tagger.data.vectors import WordVectors
 
         # here, so that predict, which has no use for them, does not import the rooms of training
         from tagger.training.loop import Step
@@ -74,6 +75,12 @@ class TrainingProgress:
 
         if isinstance(event, Download):
             self._download(event)
+        elif isinstance(event, WordVectors):
+            kept = f"all {len(event.words):,}"
+            if event.num_wanted is not None:
+                kept = f"{len(event.words):,} of {format_count(event.num_wanted, 'word')} of the data"
+            repeated = f"; {event.num_repeated:,} repeated, of which the first counts" if event.num_repeated else ""
+            self._console.print(f"vectors  {kept}  {event.source}{repeated}")
         elif isinstance(event, Started):
             self._start(event)
         elif isinstance(event, Step):
@@ -88,7 +95,7 @@ class TrainingProgress:
 
     def _download(self, event: "Download") -> None:
         """A line where a download begins, and on a terminal how far it is."""
-        size = "" if event.total is None else f" of {event.total / 1e6:,.0f} MB"
+        size = "" if event.total is None else f", {event.total / 1e6:,.1f} MB"
         if not event.received:
             self._console.print(f"downloading {event.name}{size}")
             self._progress.columns = (TextColumn("{task.fields[state]}"), *self._with_bar[1:2], *self._with_bar[-3:])

@@ -31,11 +31,17 @@ class WordVectors:
         words: V distinct words, in the file's order.
         vectors: (V, dim) float32.
         num_rows: vectors in the file.
+        num_repeated: vectors of words that were kept already: repeated words and, in lower case, other spellings.
+        num_wanted: words that were asked for; None: all that there are.
+        source: the file.
     """
 
     words: list[str]
     vectors: Vectors
     num_rows: int
+    num_repeated: int
+    num_wanted: int | None
+    source: Path
 
 
 def read_vectors(
@@ -55,7 +61,7 @@ def read_vectors(
         wanted: the words to keep, as they are looked up; None: all.
 
     Returns:
-        The words and their vectors; the first vector of a repeated word counts.
+        The words and their vectors; the first vector of a repeated word counts, and the others are counted.
 
     Raises:
         MissingInputError: there is no such file.
@@ -64,13 +70,15 @@ def read_vectors(
     """
     kept: dict[str, None] = {}
     vectors: list[Vectors] = []
-    num_rows = 0
+    num_rows = num_repeated = 0
     for words, block in cached_blocks(path, dim, parse=partial(_parse_file, path, dim)):
         num_rows += len(words)
         rows = []
         for row, word in enumerate(words):
             word = word.lower() if lowercase else word
-            if (wanted is None or word in wanted) and word not in kept:
+            if word in kept:
+                num_repeated += 1
+            elif wanted is None or word in wanted:
                 kept[word] = None
                 rows.append(row)
         vectors.append(block[rows])
@@ -80,7 +88,14 @@ def read_vectors(
         raise DataError(
             f"{path}: of its {num_rows:,} words none occurs in the data; is features.words.lowercase right?"
         )
-    return WordVectors(words=list(kept), vectors=np.concatenate(vectors), num_rows=num_rows)
+    return WordVectors(
+        words=list(kept),
+        vectors=np.concatenate(vectors),
+        num_rows=num_rows,
+        num_repeated=num_repeated,
+        num_wanted=None if wanted is None else len(wanted),
+        source=path,
+    )
 
 
 def _parse_file(path: Path, dim: int) -> Iterator[Block]:

@@ -25,14 +25,14 @@ _TOO_LARGE = ("memory", "overflow")  # what torch says of sizes that it cannot a
 
 
 def build_vocabulary(
-    config: Config, corpus: Corpus, *, tell: Callable[[Download], object]
+    config: Config, corpus: Corpus, *, tell: Callable[[Download | WordVectors], object]
 ) -> tuple[Vocabulary, Tensor | None]:
     """The vocabulary of the train split, and (num_word_ids, dim) initial word vectors where the config names a file.
 
     Args:
         config: the run.
         corpus: its data.
-        tell: called as vectors are downloaded.
+        tell: called as vectors are downloaded, and with those that were read.
 
     Raises:
         ConfigError, DataError, MissingInputError, OutputError: vectors that cannot be used (see `read_vectors` and
@@ -65,7 +65,9 @@ def build_vocabulary(
     return vocabulary, torch.from_numpy(vectors)
 
 
-def _read_vectors(config: Config, corpus: Corpus, *, tell: Callable[[Download], object]) -> WordVectors | None:
+def _read_vectors(
+    config: Config, corpus: Corpus, *, tell: Callable[[Download | WordVectors], object]
+) -> WordVectors | None:
     words = config.features.words
     if not words.vectors:
         return None
@@ -76,7 +78,9 @@ def _read_vectors(config: Config, corpus: Corpus, *, tell: Callable[[Download], 
     if words.keep_vectors == "data":
         splits = (corpus.train, corpus.dev, corpus.test)
         wanted = {form.lower() if words.lowercase else form for split in splits for form in split.tokens.values}
-    return read_vectors(path, words.dim, lowercase=words.lowercase, wanted=wanted)
+    found = read_vectors(path, words.dim, lowercase=words.lowercase, wanted=wanted)
+    tell(found)
+    return found
 
 
 def build_tagger(

@@ -18,6 +18,7 @@ from tagger.config_checks import check_config
 from tagger.data.batches import LazyBatches, Ragged, bucket
 from tagger.data.corpus import Corpus, load_corpus
 from tagger.data.published import Download
+from tagger.data.vectors import WordVectors
 from tagger.data.vocab import FormTable
 from tagger.evaluation.numbers import format_count
 from tagger.evaluation.report import CurvePoint, Fact, Report
@@ -60,7 +61,7 @@ class Started:
     warnings: tuple[str, ...] = ()
 
 
-Event = Download | Started | Step | Epoch
+Event = Download | WordVectors | Started | Step | Epoch
 
 
 def train(config: Config, out: str | Path, *, listener: Callable[[Event], None] | None = None) -> Report:

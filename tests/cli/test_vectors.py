@@ -33,10 +33,15 @@ def words(tmp_path: Path) -> list[object]:
 
 
 @pytest.mark.parametrize("keep", ["data", "all"])
-def test_by_name(server: Server, words: list[object], keep: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_by_name(
+    server: Server, words: list[object], keep: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = tmp_path / "cache" / "tagger" / "published"
     done = call(capsys, *words, "--features.words.keep_vectors", keep)
     assert done.code == 0, done
-    assert done.err.splitlines()[0] == f"downloading {NAME} of 0 MB"
+    assert done.err.splitlines()[0] == f"downloading {NAME}, 0.0 MB"
+    kept = "2 of 6 words of the data" if keep == "data" else "all 3"
+    assert done.err.splitlines()[1] == f"vectors  {kept}  {cache / f'{NAME}.txt'}"
     saved = load_model(Path(str(words[-1])))
     assert saved.config.features.words.vectors == NAME
     assert saved.vocabulary.words[saved.vocabulary.num_train_words :] == (() if keep == "data" else ("zebra",))
@@ -57,7 +62,7 @@ def test_a_download_cut_short(server: Server, words: list[object], capsys: pytes
     done = call(capsys, *words)
     assert (done.code, done.out) == (66, "")
     start, message = done.err.splitlines()
-    assert start == f"downloading {NAME} of 0 MB"
+    assert start == f"downloading {NAME}, 0.0 MB"
     assert message.startswith(f"tagger: {NAME}: ")
     assert message.endswith("; try again")
 

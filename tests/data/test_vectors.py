@@ -58,6 +58,10 @@ class TestReadVectors:
         assert read(path, f"{odd} 1 2\n") == ([odd], [[1.0, 2.0]])
 
     def test_the_first_of_a_repeated_word_counts(self, path: Path) -> None:
+        path.write_text("a 1 2\nA 3 4\na 5 6\nb 7 8\nb 7 8\n", encoding="utf-8")
+        assert read_vectors(path, 2).num_repeated == 2
+        assert read_vectors(path, 2, lowercase=True).num_repeated == 3
+        assert read_vectors(path, 2, lowercase=True, wanted={"a"}).num_repeated == 2
         assert read(path, "a 1 2\nb 3 4\na 5 6\n") == (["a", "b"], [[1.0, 2.0], [3.0, 4.0]])
 
     def test_other_spellings_of_a_file(self, path: Path) -> None:
