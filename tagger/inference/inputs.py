@@ -9,13 +9,6 @@ from tagger.sentence import MAX_TOKENS
 class LongSentenceError(DataError):
     """A sentence of more tokens than are tagged together."""
 
-from tagger.errors import DataError
-from tagger.sentence import MAX_TOKENS
-
-
-class LongSentenceError(DataError):
-    """A sentence of more tokens than are tagged together."""
-
 
 def check_sentences(sentences: object) -> None:
     """Refuses with a TypeError what cannot be sentences of tokens."""
