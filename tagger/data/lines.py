@@ -7,7 +7,7 @@ every line number after it and cuts tokens that hold such a character.
 import gzip
 import zlib
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -55,11 +55,30 @@ def read_lines(source: Source) -> Generator[tuple[int, str], None, None]:
         DataError: a folder; not UTF-8; a NUL; a lone CR; damaged gzip; a line of more than 64 MiB.
     """
     name = source_name(source)
+    with closing(read_raw_lines(source)) as lines:
+        for number, raw in lines:
+            yield number, decode_line(raw, f"{name}:{number}", number == 1)
+
+
+def read_raw_lines(source: Source) -> Generator[tuple[int, bytes], None, None]:
+    """Reads a source line by line as it is, but for gzip; for those who go on after a line that is no text.
+
+    Args:
+        source: as in `read_lines`.
+
+    Yields:
+        Line number, counted from 1, and the line's bytes, its end included.
+
+    Raises:
+        MissingInputError: there is no such file.
+        DataError: a folder; damaged gzip; a line of more than 64 MiB.
+    """
+    name = source_name(source)
     with _open_source(source) as stream:
         number = 0
         while raw := _read_line(stream, name, number + 1):
             number += 1
-            yield number, _decode_line(raw, f"{name}:{number}", number == 1)
+            yield number, raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +198,12 @@ def _read_line(stream: BinaryIO, name: str, number: int) -> bytes:
     return raw
 
 
-def _decode_line(raw: bytes, where: str, is_first: bool) -> str:
+def decode_line(raw: bytes, where: str, is_first: bool) -> str:
+    """The text of a line without its end and, in the first line, without a byte-order mark.
+
+    Raises:
+        DataError: at `where`: not UTF-8; a NUL; a lone CR; the start of a file that is no text.
+    """
     if is_first and raw.startswith(_UTF16_MARKS):
         raise DataError(f"{where}: looks like UTF-16, expected UTF-8; convert the file first")
     if raw.startswith(_GZIP_MAGIC) and is_first:

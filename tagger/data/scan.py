@@ -1,0 +1,294 @@
+"""Files read to their end whatever is wrong in them: for those who look for all mistakes and not the first.
+
+Lines are judged by the readers' own code, so what a scan finds wrong a reader refuses, and the other way round; but a
+line that does not fit is reported and left out, and reading goes on after it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagger.config import DataConfig
+from tagger.data.columns import _check_settings, _ColumnReader, _is_boundary
+from tagger.data.conllu import _is_word, _split, _TagReader
+from tagger.data.lines import BLANKS, TagChecker, decode_line, read_raw_lines
+from tagger.data.rows import _parse_row, _string_list
+from tagger.errors import DataError
+
+BAD_TEXT, RAGGED, BAD_LINE, BAD_TAG = "bad-text", "ragged-columns", "bad-line", "bad-tag"
+Report = Callable[[str, int | None, str], None]  # kind of problem, line (None: the file as a whole), message
+
+_NUM_COLUMNS = 10
+_WORD_ID = re.compile(r"[1-9][0-9]{0,8}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """One sentence as far as it can be read.
+
+    Attributes:
+        tokens: T tokens.
+        tags: T tags; empty where the data has none.
+        start: the line (or the row of a dataset) it starts in.
+        lines: T, the line of each token; empty for rows of a dataset.
+        is_whole: whether all its lines could be read.
+        has_bad_tag: whether a tag is none of the scheme's, or may not be unknown.
+    """
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    start: int
+    lines: Sequence[int]
+    is_whole: bool
+    has_bad_tag: bool
+
+
+@dataclass(slots=True)
+class LineTally:
+    """What readers take as it is, though it seldom is meant.
+
+    Attributes:
+        has_mark: whether the file starts with a byte-order mark.
+        carriage_returns: lines that end in CRLF.
+        first_carriage_return: the first of them.
+        blank: lines that hold blanks or tabs and nothing else.
+        first_blank: the first of them.
+        total: all lines.
+    """
+
+    has_mark: bool = False
+    carriage_returns: int = 0
+    first_carriage_return: int = 0
+    blank: int = 0
+    first_blank: int = 0
+    total: int = 0
+
+    def add(self, number: int, raw: bytes) -> None:
+        """Counts a line."""
+        self.total = number
+        if number == 1:
+            self.has_mark = raw.startswith(b"\xef\xbb\xbf")
+        if raw.endswith(b"\r\n"):
+            self.carriage_returns += 1
+            self.first_carriage_return = self.first_carriage_return or number
+        if raw[:1] in (b" ", b"\t") and raw != b"\n" and not raw.strip(b" \t\r\n"):
+            self.blank += 1
+            self.first_blank = self.first_blank or number
+
+
+def scan(path: Path, data: DataConfig, *, known_only: bool, report: Report, tally: LineTally) -> Iterator[Scanned]:
+    """Reads one file to its end.
+
+    Args:
+        path: the file.
+        data: how it is to be read; its paths are not looked at.
+        known_only: whether `data.unknown_tag` is a problem.
+        report: gets each problem as it is met.
+        tally: counts the lines.
+
+    Yields:
+        Its sentences; those with a problem in them say so.
+
+    Raises:
+        MissingInputError: there is no such file.
+        ConfigError: settings that no file could be read by.
+    """
+    checker = TagChecker(scheme=data.scheme, unknown=data.unknown_tag, known_only=known_only)
+    lines = _read_text(path, report, tally)
+    if data.format == "conllu":
+        reader = _TagReader(tags=str(data.tags or "UPOS"), checker=checker)
+        return _scan_conllu(lines, reader, _Draft(checker=checker, report=report))
+    if data.format == "jsonl":
+        keys = str(data.tokens or "tokens"), str(data.tags or "tags")
+        return _scan_rows(lines, keys, _Draft(checker=checker, report=report))
+    tokens, tags = 1 if data.tokens is None else data.tokens, -1 if data.tags is None else data.tags
+    _check_settings(tokens=tokens, tags=tags, delimiter=data.delimiter, header=data.header, comments=data.comments)
+    untested = TagChecker(scheme="plain")  # so that a row with a wrong tag still has its cells
+    reader = _ColumnReader(name="", tokens=tokens, tags=tags, checker=untested, delimiter=data.delimiter)
+    draft = _Draft(checker=checker, report=report)
+    return _scan_columns(lines, reader, draft, header=data.header, comments=data.comments)
+
+
+def _read_text(path: Path, report: Report, tally: LineTally) -> Iterator[tuple[int, str | None]]:
+    """Line number and text of each line; no text where it is none."""
+    number = 0
+    try:
+        with closing(read_raw_lines(path)) as lines:
+            for number, raw in lines:
+                tally.add(number, raw)
+                try:
+                    line = decode_line(raw, "", number == 1)
+                except DataError as error:
+                    report(BAD_TEXT, number, _message(error))
+                    yield number, None
+                else:
+                    yield number, line
+    except DataError as error:  # nothing after it can be read
+        report(BAD_TEXT, number + 1 if number else None, _message(error, str(path)))
+
+
+def _message(error: DataError, path: str = "") -> str:
+    """What an error says, without the place."""
+    return re.sub(rf"^{re.escape(path)}(:\d+)?: ", "", str(error))
+
+
+class _Draft:
+    """A sentence while its lines come in.
+
+    Args:
+        checker: judges tags.
+        report: gets the problems.
+    """
+
+    def __init__(self, *, checker: TagChecker, report: Report) -> None:
+        self._checker, self._report = checker, report
+        self.start = 0
+        self.clear()
+
+    def clear(self) -> None:
+        self.rows = 0  # lines of the sentence, whatever they hold
+        self.words: list[str] = []
+        self.tags: list[str] = []
+        self.lines: list[int] = []
+        self.is_whole, self.has_bad_tag = True, False
+
+    def open(self, number: int) -> None:
+        """Takes note of a line that belongs to the sentence."""
+        if not self.rows:
+            self.start = number
+        self.rows += 1
+
+    def add(self, word: str, tag: str, number: int) -> None:
+        """Adds a token, and a problem if its tag is none."""
+        self.words.append(word)
+        self.tags.append(tag)
+        self.lines.append(number)
+        try:
+            self._checker.check(tag, "")
+        except DataError as error:
+            self._report(BAD_TAG, number, _message(error))
+            self.has_bad_tag = True
+
+    def fail(self, kind: str, number: int | None, error: DataError) -> None:
+        """Reports a problem of the sentence."""
+        self._report(kind, number, _message(error))
+        self.is_whole = False
+
+    def finish(self) -> Scanned:
+        """The sentence; the next one begins."""
+        done = Scanned(
+            tokens=tuple(self.words),
+            tags=tuple(self.tags),
+            start=self.lines[0] if self.lines else self.start,
+            lines=self.lines,
+            is_whole=self.is_whole,
+            has_bad_tag=self.has_bad_tag,
+        )
+        self.clear()
+        return done
+
+
+def _scan_columns(
+    lines: Iterator[tuple[int, str | None]], reader: _ColumnReader, draft: _Draft, *, header: bool, comments: str | None
+) -> Iterator[Scanned]:
+    for number, line in lines:
+        if line is None:
+            draft.open(number)
+            draft.is_whole = False
+        elif _is_boundary(line):
+            if draft.rows:
+                yield draft.finish()
+        elif not draft.rows and comments is not None and line.startswith(comments):
+            continue
+        elif header and not reader.num_columns:
+            try:
+                reader.read_header(line, number)
+            except DataError as error:
+                draft.fail(BAD_LINE, number, error)
+                return  # where the tokens and tags of all further lines are is not known
+        else:
+            draft.open(number)
+            try:
+                word, tag = reader.read_row(line, number)
+            except DataError as error:
+                is_ragged = len(reader.split(line)) != reader.num_columns
+                draft.fail(RAGGED if is_ragged else BAD_LINE, number, error)
+                if reader.tag_index is None:
+                    return
+            else:
+                draft.add(word, str(tag), number)
+    if draft.rows:
+        yield draft.finish()
+
+
+def _scan_conllu(lines: Iterator[tuple[int, str | None]], reader: _TagReader, draft: _Draft) -> Iterator[Scanned]:
+    expected = 1
+    for number, line in lines:
+        if line is not None and not line.strip(BLANKS):
+            if draft.rows:
+                yield _finish_words(draft)
+                expected = 1
+            continue
+        if line is not None and not draft.rows and line.startswith("#"):
+            continue
+        draft.open(number)
+        if line is None:
+            draft.is_whole = False
+            expected += 1  # most lines are words
+            continue
+        try:
+            cells = _split(line, "")
+        except DataError as error:
+            cells = line.split("\t")
+            draft.fail(RAGGED if len(cells) != _NUM_COLUMNS else BAD_LINE, number, error)
+            expected += _WORD_ID.fullmatch(cells[0]) is not None
+            continue
+        try:
+            is_word = _is_word(cells[0], expected, "")
+        except DataError as error:
+            draft.fail(BAD_LINE, number, error)
+            is_word = _WORD_ID.fullmatch(cells[0]) is not None
+            expected = int(cells[0]) if is_word else expected
+        if is_word:
+            expected += 1
+            try:
+                tag = reader.read(cells, "")
+            except DataError as error:
+                draft.fail(BAD_TAG, number, error)
+            else:
+                draft.add(cells[1], tag, number)
+    if draft.rows:
+        yield _finish_words(draft)
+    try:
+        reader.check_key("")
+    except DataError as error:
+        draft.fail(BAD_TAG, None, error)
+
+
+def _finish_words(draft: _Draft) -> Scanned:
+    if draft.is_whole and not draft.words:
+        draft.fail(BAD_LINE, draft.start, DataError(": a sentence without words"))
+    return draft.finish()
+
+
+def _scan_rows(
+    lines: Iterator[tuple[int, str | None]], keys: tuple[str, str], draft: _Draft
+) -> Iterator[Scanned]:
+    for number, line in lines:
+        if line is None or not line.strip(BLANKS):
+            continue
+        draft.open(number)
+        try:
+            row = _parse_row(line, "")
+            words, tags = (_string_list(row, key, "", may_hold_surrogates="\\u" in line) for key in keys)
+            if len(words) != len(tags):
+                raise DataError(f": {len(words)} {keys[0]} but {len(tags)} {keys[1]}")
+        except DataError as error:
+            draft.fail(BAD_LINE, number, error)
+            draft.clear()
+            continue
+        for word, tag in zip(words, tags, strict=True):
+            draft.add(word, tag, number)
+        yield draft.finish()
