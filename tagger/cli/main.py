@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from tagger.cli import config, evaluate, predict, train
+from tagger.cli import config, data, evaluate, predict, train
 from tagger.cli.common import abandon_standard_output, standard_output
 from tagger.errors import ConfigError, TaggerError
 
-VERBS = {"train": train, "predict": predict, "evaluate": evaluate, "config": config}
+VERBS = {"train": train, "predict": predict, "evaluate": evaluate, "config": config, "data": data}
 INTERRUPTED, BROKEN_PIPE, DEFECT = 130, 141, 70
 
 
@@ -93,8 +93,8 @@ def _run(words: Sequence[str]) -> None:
             return
     if unknown:
         raise ConfigError(f"unrecognized arguments: {' '.join(unknown)} (see tagger {parsed.verb} --help)")
-    if settings and parsed.verb not in ("train", "config"):
-        raise ConfigError(f"{settings[0]}: only train and config take settings")
+    if settings and parsed.verb not in ("train", "config", "data"):
+        raise ConfigError(f"{settings[0]}: only train, config and data take settings")
     parsed.settings = settings
     parsed.run(parsed)
 

@@ -38,3 +38,9 @@ def read_split(data: DataConfig, split: str) -> Iterator[Sentence]:
         streaming=data.streaming,
     )
     yield from loaded.splits[split]
+
+
+def describe_source(data: DataConfig, split: str) -> str:
+    """What a split is called in reports: its file, or `dataset/split`."""
+    name = named_splits(data)[split]
+    return f"{data.name}/{name}" if data.format == "hub" else name

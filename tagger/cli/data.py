@@ -1,0 +1,37 @@
+"""`tagger data check | stats | convert`: what is wrong with a corpus, what is in it, and other ways to write it."""
+
+import argparse
+
+from tagger.cli import data_check, data_convert, data_stats
+
+SUMMARY = "check, describe or convert a corpus"
+DESCRIPTION = """\
+Looks at data before anything is trained on them:
+
+  tagger data check train.conll dev.conll test.conll
+  tagger data stats configs/pos_ewt.yaml
+  tagger data convert train.iob train.jsonl --scheme IOB1 --to-scheme BIO
+
+tagger data ACTION --help says more."""
+
+_ACTIONS = {"check": data_check, "stats": data_stats, "convert": data_convert}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the verb's actions."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, module in _ACTIONS.items():
+        action = actions.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.DESCRIPTION,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(action)
+        action.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the verb."""
+    _ACTIONS[options.action].run(options)
