@@ -125,6 +125,24 @@ def standard_output() -> Iterator[BinaryIO]:
         raise
 
 
+@contextmanager
+def open_output(path: Path | None) -> Iterator[BinaryIO]:
+    """Standard output, or a file that appears under its name when it is complete."""
+    from tagger.files import replacing
+
+    if path is None:
+        with standard_output() as stream:
+            yield stream
+        return
+    with writing(str(path)):
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:  # a pipe or a device: it must stay where it is
+                yield stream
+            return
+        with replacing(path.resolve()) as stream:  # a link stays, and its file is replaced
+            yield stream
+
+
 def check_folder(folder: Path) -> None:
     """Raises an OutputError if a folder is not there and cannot be made, or cannot be written to."""
     with writing(str(folder)):

@@ -5,13 +5,12 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from tagger.cli.common import add_hardware_options, describe_data, given, given_path, set_threads, standard_output
+from tagger.cli.common import add_hardware_options, describe_data, given, given_path, open_output, set_threads
 from tagger.errors import ConfigError, DataError, MissingInputError
-from tagger.training.output import writing
 
 if TYPE_CHECKING:
     from tagger.config import DataConfig
@@ -99,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
     write: Callable[[Prediction], str] = format_conll if options.target_format == "conll" else format_jsonl
     # No live line where the answers, or what a pager shows of them, may stand on the same terminal.
     progress = PredictionProgress(sys.stderr, live=options.output is not None and not options.quiet)
-    with _open_output(options.output) as stream, progress:
+    with open_output(options.output) as stream, progress:
         for where, prediction in answers:
             stream.write(_spell(prediction, write, where=where))
             if interactive:
@@ -187,21 +186,3 @@ def _spell(prediction: "Prediction", write: "Callable[[Prediction], str]", *, wh
         return write(prediction).encode("utf-8")
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
-
-
-@contextmanager
-def _open_output(path: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that appears under its name when it is complete."""
-    from tagger.files import replacing
-
-    if path is None:
-        with standard_output() as stream:
-            yield stream
-        return
-    with writing(str(path)):
-        if path.exists() and not path.is_file():
-            with path.open("wb") as stream:  # a pipe or a device: it must stay where it is
-                yield stream
-            return
-        with replacing(path.resolve()) as stream:  # a link stays, and its file is replaced
-            yield stream

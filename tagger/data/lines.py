@@ -31,8 +31,8 @@ _LISTED = 40  # names in a message
 
 
 def source_name(source: Source) -> str:
-    """What errors call a source: its path, or `<stdin>` for an open stream."""
-    return str(source) if isinstance(source, Path) else STDIN
+    """What errors call a source: its path; of an open stream the `source_name` it brings along, else `<stdin>`."""
+    return str(source) if isinstance(source, Path) else str(getattr(source, "source_name", STDIN))
 
 
 def read_lines(source: Source) -> Generator[tuple[int, str], None, None]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from tagger.config import DataConfig
+from tagger.config import DataConfig, SchemeName
 from tagger.data.characters import find_suspicious
 from tagger.data.findings import Collector, LintOptions, LintReport, SplitSize, kinds_by
 from tagger.data.label_rules import TRAIN, LabelCounts
@@ -26,11 +26,11 @@ _MIN_OTHER, _MIN_OTHER_SHARE = 3, 0.05
 _LEFT_OVER = 0.02
 
 
-def guess_scheme(data: DataConfig) -> str:
+def guess_scheme(data: DataConfig) -> SchemeName:
     """The scheme that most sentences of the first split follow; a whole pass over its file."""
     path = Path(next(iter(named_splits(data).values())))
     evidence = SchemeEvidence(unknown=data.unknown_tag)
-    for scanned in scan(path, replace(data, scheme=PLAIN), known_only=False, report=_ignore, tally=LineTally()):
+    for scanned in scan(path, replace(data, scheme="plain"), known_only=False, report=_ignore, tally=LineTally()):
         evidence.add(scanned.tags, "")
     return evidence.guess()
 

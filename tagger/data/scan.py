@@ -98,8 +98,8 @@ def scan(path: Path, data: DataConfig, *, known_only: bool, report: Report, tall
     checker = TagChecker(scheme=data.scheme, unknown=data.unknown_tag, known_only=known_only)
     lines = _read_text(path, report, tally)
     if data.format == "conllu":
-        reader = _TagReader(tags=str(data.tags or "UPOS"), checker=checker)
-        return _scan_conllu(lines, reader, _Draft(checker=checker, report=report))
+        tag_reader = _TagReader(tags=str(data.tags or "UPOS"), checker=checker)
+        return _scan_conllu(lines, tag_reader, _Draft(checker=checker, report=report))
     if data.format == "jsonl":
         keys = str(data.tokens or "tokens"), str(data.tags or "tags")
         return _scan_rows(lines, keys, _Draft(checker=checker, report=report))
@@ -273,9 +273,7 @@ def _finish_words(draft: _Draft) -> Scanned:
     return draft.finish()
 
 
-def _scan_rows(
-    lines: Iterator[tuple[int, str | None]], keys: tuple[str, str], draft: _Draft
-) -> Iterator[Scanned]:
+def _scan_rows(lines: Iterator[tuple[int, str | None]], keys: tuple[str, str], draft: _Draft) -> Iterator[Scanned]:
     for number, line in lines:
         if line is None or not line.strip(BLANKS):
             continue

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from tagger.schemes import OUTSIDE, PLAIN, is_legal, split_tag
+from tagger.config import SchemeName
+from tagger.schemes import OUTSIDE, is_legal, split_tag
 
 # The commoner first where two fit equally.
-CANDIDATES = ("BIO", "IO", "IOB1", "BIOES", "BILOU")
-_BITS = {name: 1 << number for number, name in enumerate(CANDIDATES)}
+CANDIDATES: tuple[SchemeName, ...] = ("BIO", "IO", "IOB1", "BIOES", "BILOU")
+_BITS: dict[str, int] = {name: 1 << number for number, name in enumerate(CANDIDATES)}
 _ALL = (1 << len(CANDIDATES)) - 1
 _SPAN_TAG = re.compile(r"[BIESLU]-.+", re.DOTALL)
 # So much of what is not O must look like spans, and so much must fit a scheme, before slips are taken for slips.
@@ -78,15 +79,15 @@ class SchemeEvidence:
         """How many sentences have a span."""
         return self._sentences.total()
 
-    def guess(self) -> str:
+    def guess(self) -> SchemeName:
         """The scheme that allows most sentences; plain where most tags spell no spans."""
         others = {tag: count for tag, count in self.tags.items() if tag not in (OUTSIDE, self._unknown)}
         total = sum(others.values())
         spelled = sum(count for tag, count in others.items() if _SPAN_TAG.fullmatch(tag))
         if not total or spelled < _MOST * total:
-            return PLAIN
+            return "plain"
         best = max(CANDIDATES, key=lambda name: (self.allowed(name), _count_fitting(others, name)))
-        return best if _count_fitting(others, best) >= _MOST * total else PLAIN
+        return best if _count_fitting(others, best) >= _MOST * total else "plain"
 
     def _mask(self, before: str | None, tag: str | None) -> int:
         pair = before, tag
@@ -113,4 +114,3 @@ def is_tag(tag: str, scheme: str) -> bool:
 
 def _count_fitting(tags: Mapping[str, int], scheme: str) -> int:
     return sum(count for tag, count in tags.items() if is_tag(tag, scheme))
-
