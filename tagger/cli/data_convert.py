@@ -61,6 +61,7 @@ def run(options: argparse.Namespace) -> None:
 
     from tagger.config import SchemeName
     from tagger.data.convert import Target, check_target, convert
+    from tagger.evaluation.numbers import format_count
 
     if options.settings:
         raise ConfigError(f"{options.settings[0]}: convert takes no settings")
@@ -78,7 +79,8 @@ def run(options: argparse.Namespace) -> None:
     with open_output(output) as stream, _packed(stream, output) as sink:
         done = convert(source, sink, data, target=target, repair=options.repair)
     if not options.quiet:
-        _say(f"{done.sentences:,} sentences, {done.tokens:,} tokens: {source_format} -> {target_format}", done.repaired)
+        sizes = f"{format_count(done.sentences, 'sentence')}, {format_count(done.tokens, 'token')}"
+        _say(f"{sizes}: {source_format} -> {target_format}", done.repaired)
     if done.lost:
         _say("not carried over:", done.lost)
 
@@ -107,4 +109,4 @@ def _packed(stream: BinaryIO, output: Path | None) -> Iterator[BinaryIO]:
 def _say(heading: str, changes: "Sequence[Change]") -> None:
     print(heading, file=sys.stderr)
     for change in changes:
-        print(f"  {change.count:,} {change.what} (first at {change.first})", file=sys.stderr)
+        print(f"  {change.what}: {change.count:,} (first at {change.first})", file=sys.stderr)

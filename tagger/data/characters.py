@@ -50,7 +50,7 @@ def find_suspicious(text: str) -> str | None:
             if name:
                 found[f"{name} (U+{ord(character):04X})"] = None
     if not found and _is_invisible(text):
-        found["nothing visible in it"] = None
+        found[f"nothing visible in it ({' '.join(f'U+{ord(each):04X}' for each in text)})"] = None
     if damage := _find_damage(text):
         found[f"encoding damage ({damage[0]} where {damage[1]} belongs)"] = None
     if mixture := _find_mixture(text):
@@ -94,11 +94,11 @@ def _find_damage(text: str) -> tuple[str, str] | None:
             continue
         if not meant.isprintable() and "\u00a0" not in meant:
             continue
-        # A capital before a closing quotation mark (AMANHÃ») is no damage, nor is a lone Ó before one.
-        before = text[: match.start()]
-        if len(meant) == 1 and len(shown) == 2 and (shown[1] in _QUOTES or (shown[0] not in "ÂÃ" and before.isalpha())):
+        # One pair may be a capital and what follows it: AMANHÃ and a closing quotation mark, say.
+        is_pair = len(shown) == len("Ã©")
+        if is_pair and (shown[0] not in "ÂÃÄÅ" or shown[1] in _QUOTES):
             continue
-        if len(meant) == 1 and shown[0] not in "ÂÃÄÅâðï":
+        if len(meant) == 1 and not is_pair and shown[0] not in "âðï":
             continue
         return shown, meant
     return None

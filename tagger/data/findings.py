@@ -30,7 +30,7 @@ KINDS = (
     Kind(name=BAD_TEXT, severity=ERROR, title="lines that are not text"),
     Kind(name=RAGGED, severity=ERROR, title="lines with more or fewer columns than the first"),
     Kind(name=BAD_LINE, severity=ERROR, title="lines that cannot be read"),
-    Kind(name=BAD_TAG, severity=ERROR, title="tags that are none"),
+    Kind(name=BAD_TAG, severity=ERROR, title="tags that cannot be read"),
     Kind(name="nothing", severity=ERROR, title="splits without a sentence"),
     Kind(
         name="scheme",
@@ -55,7 +55,7 @@ KINDS = (
     Kind(
         name="label-conflict",
         severity=WARNING,
-        title="the same span text with another label, most often with one",
+        title="span texts with a second label where another is the rule",
     ),
     Kind(
         name="unseen-label",

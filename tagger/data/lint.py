@@ -158,11 +158,11 @@ class _Linter:
         if tally.has_mark:
             self._found.add("line-end", f"{path}:1", "starts with a byte-order mark, which is left out")
         if tally.carriage_returns:
-            count = f"{tally.carriage_returns:,} of {tally.total:,} lines end in CRLF"
-            self._found.add("line-end", f"{path}:{tally.first_carriage_return}", f"{count}, read as LF")
+            message = f"lines that end in CRLF, read as LF: {tally.carriage_returns:,} of {tally.total:,}"
+            self._found.add("line-end", f"{path}:{tally.first_carriage_return}", message)
         if tally.blank:
-            count = f"{tally.blank:,} lines hold blanks or tabs alone"
-            self._found.add("line-end", f"{path}:{tally.first_blank}", f"{count}, read as empty")
+            message = f"lines of blanks or tabs alone, read as empty: {tally.blank:,}"
+            self._found.add("line-end", f"{path}:{tally.first_blank}", message)
 
     def _check_scheme(self, source: str, evidence: SchemeEvidence) -> None:
         """Whether sentences follow another scheme than the declared one, and so many that they are no slips."""
@@ -204,9 +204,9 @@ class _Linter:
         least, memory = self._options.min_recurring, self._memory
         for count, place in ((memory.short_leaks, "an earlier split"), (memory.short_duplicates, "their own split")):
             if count:
-                yield f"{count:,} sentences of fewer than {least} tokens stand in {place} too; that is ordinary"
+                yield f"sentences of fewer than {least} tokens that stand in {place} too, which is ordinary: {count:,}"
         if ambiguous := self._labels.num_ambiguous():
-            yield f"{ambiguous:,} span texts have several labels without one that stands out; taken for ambiguous"
+            yield f"span texts with several labels of which none stands out, taken for ambiguous: {ambiguous:,}"
 
 
 def _describe_transition(sentence: Scanned, position: int) -> str:

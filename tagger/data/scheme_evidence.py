@@ -14,7 +14,7 @@ _BITS: dict[str, int] = {name: 1 << number for number, name in enumerate(CANDIDA
 _ALL = (1 << len(CANDIDATES)) - 1
 _SPAN_TAG = re.compile(r"[BIESLU]-.+", re.DOTALL)
 # So much of what is not O must look like spans, and so much must fit a scheme, before slips are taken for slips.
-_MOST = 0.9
+_MOST = 0.7
 
 
 class SchemeEvidence:
