@@ -188,17 +188,25 @@ class Collector:
         kept = self._kept.setdefault(kind, [])
         if self._limit is None or len(kept) < self._limit or weight > kept[-1][0]:
             kept.append((weight, -total, Finding(where=where, message=message)))
-            if weight or kept[0][0] or self._limit is not None:
-                kept.sort(key=lambda each: each[:2], reverse=True)
-            del kept[self._limit if self._limit is not None else len(kept) :]
+            if self._limit is not None:
+                kept.sort(key=_rank, reverse=True)
+                del kept[self._limit :]
 
     def groups(self) -> tuple[Group, ...]:
-        """What was found, in the order of the kinds."""
+        """What was found, in the order of the kinds; the most telling first."""
         return tuple(
-            Group(kind=kind, total=self._totals[name], examples=tuple(each for _, _, each in self._kept[name]))
+            Group(
+                kind=kind,
+                total=self._totals[name],
+                examples=tuple(finding for *_, finding in sorted(self._kept[name], key=_rank, reverse=True)),
+            )
             for name, kind in self._kinds.items()
             if name in self._totals
         )
+
+
+def _rank(kept: tuple[float, int, Finding]) -> tuple[float, int]:
+    return kept[:2]
 
 
 def kinds_by(options: LintOptions) -> tuple[Kind, ...]:

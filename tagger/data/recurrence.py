@@ -4,7 +4,6 @@ A sentence is remembered by a digest, so memory grows by some 400 bytes for each
 """
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -47,7 +46,7 @@ class SentenceMemory:
         self.short_duplicates = 0
         self.short_leaks = 0
 
-    def add(self, tokens: tuple[str, ...], tags: tuple[str, ...], *, split: str, where: str) -> Iterator[Recurrence]:
+    def add(self, tokens: tuple[str, ...], tags: tuple[str, ...], *, split: str, where: str) -> list[Recurrence]:
         """Remembers a sentence.
 
         Args:
@@ -56,7 +55,7 @@ class SentenceMemory:
             split: the split it is in.
             where: its place.
 
-        Yields:
+        Returns:
             What is to be said about it.
         """
         # repr tells ("a b",) from ("a", "b") whatever the tokens hold
@@ -66,22 +65,24 @@ class SentenceMemory:
         compact = array("B" if len(ids) < 256 else "I", spelled).tobytes()
         if digest not in self._known:
             self._known[digest] = (split, where, compact)
-            return
+            return []
+        found: list[Recurrence] = []
         known_split, known_where, known = self._known[digest]
         kind = DUPLICATE if known_split == split else LEAKAGE
         if len(tokens) >= self._min_length:
-            yield Recurrence(kind=kind, position=0, message=f"also at {known_where}: {quote(tokens)}")
+            found.append(Recurrence(kind=kind, position=0, message=f"also at {known_where}: {quote(tokens)}"))
         elif kind == DUPLICATE:
             self.short_duplicates += 1
         else:
             self.short_leaks += 1
         if len(tokens) >= MIN_COMPARED:
             before = self._tags_of(known, len(tokens))
-            for position, (tag, other) in enumerate(zip(tags, before, strict=True)):
-                if tag != other:
-                    message = f"{tokens[position]!r} is {tag}, but {other} at {known_where}: {quote(tokens)}"
-                    yield Recurrence(kind=TAG_CONFLICT, position=position, message=message)
-                    break
+            position = next((at for at, pair in enumerate(zip(tags, before, strict=True)) if pair[0] != pair[1]), None)
+            if position is not None:
+                message = f"{tokens[position]!r} is {tags[position]}, but {before[position]} in the sentence at "
+                message += f"{known_where}: {quote(tokens)}"
+                found.append(Recurrence(kind=TAG_CONFLICT, position=position, message=message))
+        return found
 
     def _tags_of(self, compact: bytes, length: int) -> list[str]:
         names = list(self._tag_ids)
