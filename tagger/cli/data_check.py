@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the action."""
-    from tagger.data.findings import ERROR, WARNING, LintOptions
+    from tagger.data.findings import ERROR, LintOptions
     from tagger.data.lint import lint
 
     data, is_guessed = describe_splits(options)
@@ -70,8 +70,8 @@ def run(options: argparse.Namespace) -> None:
         ),
     )
     print_text(_to_json(report, is_guessed) if options.json else _to_text(report, is_guessed))
-    if errors := report.count(ERROR):
-        raise DataError(f"{errors:,} errors, {report.count(WARNING):,} warnings")
+    if report.count(ERROR):
+        raise DataError(_total(report))
 
 
 def _examples(word: str) -> int | None:
@@ -112,7 +112,6 @@ def _to_json(report: "LintReport", is_guessed: bool) -> str:
 
 
 def _to_text(report: "LintReport", is_guessed: bool) -> str:
-    from tagger.data.findings import ERROR, WARNING
     from tagger.evaluation.numbers import format_count
     from tagger.evaluation.sections import clean
 
@@ -129,5 +128,11 @@ def _to_text(report: "LintReport", is_guessed: bool) -> str:
         if group.kind.advice:
             lines.append(f"  ({group.kind.advice})")
     lines += ["", *(f"note: {note}" for note in report.notes)]
-    total = f"{format_count(report.count(ERROR), 'error')}, {format_count(report.count(WARNING), 'warning')}"
-    return "\n".join([*lines, total]) + "\n"
+    return "\n".join([*lines, _total(report)]) + "\n"
+
+
+def _total(report: "LintReport") -> str:
+    from tagger.data.findings import ERROR, WARNING
+    from tagger.evaluation.numbers import format_count
+
+    return f"{format_count(report.count(ERROR), 'error')}, {format_count(report.count(WARNING), 'warning')}"

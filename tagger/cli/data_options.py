@@ -87,7 +87,7 @@ def describe_splits(options: argparse.Namespace) -> "tuple[DataConfig, bool]":
     if options.inputs and named:
         raise ConfigError("give files by themselves or by --train, --dev and --test, not both")
     if not options.inputs and not named:
-        raise ConfigError("expected a config or files (see --help)")
+        raise ConfigError(f"expected a config or files (see tagger data {options.action} --help)")
     paths = named or _name_splits(options.inputs)
     formats = {_format_of(path) for path in paths.values()}
     if options.source_format is None and len(formats) > 1:
@@ -98,7 +98,7 @@ def describe_splits(options: argparse.Namespace) -> "tuple[DataConfig, bool]":
     from tagger.data.lint import guess_scheme
 
     first = next(iter(paths.values()))
-    if Path(first).exists() and not Path(first).is_file():
+    if Path(first).exists() and not (Path(first).is_file() or Path(first).is_dir()):
         raise ConfigError(f"--scheme: {first} is no file that could be read twice, so say what its scheme is")
     return replace(data, scheme=guess_scheme(data)), True
 

@@ -30,7 +30,8 @@ def guess_scheme(data: DataConfig) -> SchemeName:
     """The scheme that most sentences of the first split follow; a whole pass over its file."""
     path = Path(next(iter(named_splits(data).values())))
     evidence = SchemeEvidence(unknown=data.unknown_tag)
-    for scanned in scan(path, replace(data, scheme="plain"), known_only=False, report=_ignore, tally=LineTally()):
+    # Any span scheme will do: tags of others are kept, and words without a key of MISC are O.
+    for scanned in scan(path, replace(data, scheme="BIO"), known_only=False, report=_ignore, tally=LineTally()):
         evidence.add(scanned.tags, "")
     return evidence.guess()
 

@@ -96,17 +96,17 @@ def scan(path: Path, data: DataConfig, *, known_only: bool, report: Report, tall
         ConfigError: settings that no file could be read by.
     """
     checker = TagChecker(scheme=data.scheme, unknown=data.unknown_tag, known_only=known_only)
+    any_tag = _AnyTag(scheme=data.scheme, unknown=data.unknown_tag)
     lines = _read_text(path, report, tally)
     if data.format == "conllu":
-        tag_reader = _TagReader(tags=str(data.tags or "UPOS"), checker=checker)
+        tag_reader = _TagReader(tags=str(data.tags or "UPOS"), checker=any_tag)
         return _scan_conllu(lines, tag_reader, _Draft(checker=checker, report=report))
     if data.format == "jsonl":
         keys = str(data.tokens or "tokens"), str(data.tags or "tags")
         return _scan_rows(lines, keys, _Draft(checker=checker, report=report))
     tokens, tags = 1 if data.tokens is None else data.tokens, -1 if data.tags is None else data.tags
     _check_settings(tokens=tokens, tags=tags, delimiter=data.delimiter, header=data.header, comments=data.comments)
-    untested = TagChecker(scheme="plain")  # so that a row with a wrong tag still has its cells
-    reader = _ColumnReader(name="", tokens=tokens, tags=tags, checker=untested, delimiter=data.delimiter)
+    reader = _ColumnReader(name="", tokens=tokens, tags=tags, checker=any_tag, delimiter=data.delimiter)
     draft = _Draft(checker=checker, report=report)
     return _scan_columns(lines, reader, draft, header=data.header, comments=data.comments)
 
@@ -134,6 +134,13 @@ def _message(error: DataError, path: str = "") -> str:
     return re.sub(rf"^{re.escape(path)}(:\d+)?: ", "", str(error))
 
 
+class _AnyTag(TagChecker):
+    """Lets every tag pass: it is judged when its token is already kept."""
+
+    def check(self, tag: str, where: str) -> None:
+        """Raises nothing."""
+
+
 class _Draft:
     """A sentence while its lines come in.
 
@@ -156,7 +163,7 @@ class _Draft:
 
     def open(self, number: int) -> None:
         """Takes note of a line that belongs to the sentence."""
-        if not self.rows:
+        if not self.words:
             self.start = number
         self.rows += 1
 

@@ -65,7 +65,7 @@ class TestErrors:
         path = tmp_path / "a"
         path.write_bytes(b"a\tO\nb\nc\tO\tO\n\nd\xff\tO\n\ne\tQ-X\nf\t\n\ng\tB-X\n")
         report = check(train=str(path))
-        assert kinds(report) == {"bad-text": 1, "ragged-columns": 2, "bad-line": 1, "bad-tag": 1}
+        assert kinds(report) == {"bad-text": 1, "ragged-columns": 2, "bad-tag": 2}
         assert [where for where, _ in found(report, "ragged-columns")] == [f"{path}:2", f"{path}:3"]
         assert found(report, "bad-tag")[0][0] == f"{path}:7"
         assert (report.count(ERROR), report.count(WARNING)) == (5, 0)

@@ -35,7 +35,8 @@ def read_bytes(content: bytes, data: DataConfig) -> tuple[list[tuple[object, ...
         found: list[tuple[object, ...]] = []
         try:
             for sentence in read_sentences(path, data, known_only=True):
-                found.append((sentence.tokens, sentence.tags, int(str(sentence.source).rpartition(":")[2])))
+                line_number = int(str(sentence.source).rpartition(":")[2])
+                found.append((sentence.tokens, sentence.tags, line_number))
         except DataError as error:
             line = re.match(rf"{re.escape(str(path))}:(\d+)", str(error))
             return found, int(line[1]) if line else None, True
@@ -106,10 +107,10 @@ class TestColumns:
         content = b"a\tO\nb\tO\tO\nc\n\nd\tB-X\n\xff\tO\n\ne\tQ\nf\t\n\ng\tI-X\n"
         scanned, problems, _ = scan_bytes(content, DataConfig(scheme="BIO"))
         assert [(kind, line) for kind, line, _ in problems] == [
-            *((RAGGED, 2), (RAGGED, 3), (BAD_TEXT, 6), (BAD_TAG, 8), (BAD_LINE, 9))
+            *((RAGGED, 2), (RAGGED, 3), (BAD_TEXT, 6), (BAD_TAG, 8), (BAD_TAG, 9))
         ]
-        assert [each.tokens for each in scanned] == [("a",), ("d",), ("e",), ("g",)]
-        assert [each.is_whole for each in scanned] == [False, False, False, True]
+        assert [each.tokens for each in scanned] == [("a",), ("d",), ("e", "f"), ("g",)]
+        assert [each.is_whole for each in scanned] == [False, False, True, True]
         assert [each.has_bad_tag for each in scanned] == [False, False, True, False]
         assert problems[0][2].startswith("expected 2 columns, found 3")
 
