@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tagger.data.recurrence import DUPLICATE, LEAKAGE, TAG_CONFLICT
-from tagger.data.scan import BAD_LINE, BAD_TAG, BAD_TEXT, RAGGED
+from tagger.data.scanned import BAD_LINE, BAD_TAG, BAD_TEXT, RAGGED
 
 ERROR, WARNING = "error", "warning"
 

@@ -13,8 +13,10 @@ from tagger.config import DataConfig, SchemeName
 from tagger.data.characters import find_suspicious
 from tagger.data.findings import Collector, LintOptions, LintReport, SplitSize, kinds_by
 from tagger.data.label_rules import TRAIN, LabelCounts
+from tagger.data.lines import TagChecker
 from tagger.data.recurrence import SentenceMemory, quote
-from tagger.data.scan import BAD_LINE, LineTally, Scanned, scan
+from tagger.data.scan import LineTally, scan
+from tagger.data.scanned import BAD_LINE, Scanned, check_tags
 from tagger.data.scheme_evidence import CANDIDATES, SchemeEvidence
 from tagger.data.splits import named_splits, read_split
 from tagger.errors import DataError
@@ -39,7 +41,8 @@ def guess_scheme(data: DataConfig) -> SchemeName:
 def lint(data: DataConfig, options: LintOptions) -> LintReport:
     """Looks through every split that a data section names.
 
-    A local file is read to its end whatever is wrong in it; a dataset's split up to its first bad row.
+    A local file is read to its end whatever is wrong in it; of a dataset a split with a row that is
+    no sentence is not read.
 
     Args:
         data: the data section; its scheme is what tags are held against.
@@ -94,18 +97,20 @@ class _Linter:
         def at(row: int) -> str:
             return f"{source}/row {row}"
 
+        def note(kind: str, row: int | None, message: str) -> None:
+            self._found.add(kind, source if row is None else at(row), message)
+
         def rows() -> Iterable[Scanned]:
+            # read as plain, so that a wrong tag does not end it
+            unchecked = replace(self._data, scheme="plain", unknown_tag=None)
             try:
-                for number, sentence in enumerate(read_split(self._data, split)):
-                    tags = sentence.tags or ()
-                    lines = [number] * len(tags)
-                    yield Scanned(
-                        tokens=sentence.tokens, tags=tags, start=number, lines=lines, is_whole=True, has_bad_tag=False
-                    )
+                for number, sentence in enumerate(read_split(unchecked, split)):
+                    yield check_tags(sentence, number, checker=checker, report=note)
             except DataError as error:
                 where, _, message = str(error).partition(": ")
                 self._found.add(BAD_LINE, where, message)
 
+        checker = TagChecker(scheme=self._scheme, unknown=self._data.unknown_tag, known_only=split != TRAIN)
         self._read(split, rows(), source=source, at=at)
 
     def _read(self, split: str, sentences: Iterable[Scanned], *, source: str, at: Callable[[int], str]) -> None:

@@ -5,7 +5,7 @@ line that does not fit is reported and left out, and reading goes on after it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,34 +15,11 @@ from tagger.data.columns import _check_settings, _ColumnReader, _is_boundary
 from tagger.data.conllu import _is_word, _split, _TagReader
 from tagger.data.lines import BLANKS, TagChecker, decode_line, read_raw_lines
 from tagger.data.rows import _parse_row, _string_list
+from tagger.data.scanned import BAD_LINE, BAD_TAG, BAD_TEXT, RAGGED, AnyTag, Draft, Report, Scanned, message_of
 from tagger.errors import DataError
-
-BAD_TEXT, RAGGED, BAD_LINE, BAD_TAG = "bad-text", "ragged-columns", "bad-line", "bad-tag"
-Report = Callable[[str, int | None, str], None]  # kind of problem, line (None: the file as a whole), message
 
 _NUM_COLUMNS = 10
 _WORD_ID = re.compile(r"[1-9][0-9]{0,8}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scanned:
-    """One sentence as far as it can be read.
-
-    Attributes:
-        tokens: T tokens.
-        tags: T tags; empty where the data has none.
-        start: the line (or the row of a dataset) it starts in.
-        lines: T, the line of each token; empty for rows of a dataset.
-        is_whole: whether all its lines could be read.
-        has_bad_tag: whether a tag is none of the scheme's, or may not be unknown.
-    """
-
-    tokens: tuple[str, ...]
-    tags: tuple[str, ...]
-    start: int
-    lines: Sequence[int]
-    is_whole: bool
-    has_bad_tag: bool
 
 
 @dataclass(slots=True)
@@ -96,18 +73,18 @@ def scan(path: Path, data: DataConfig, *, known_only: bool, report: Report, tall
         ConfigError: settings that no file could be read by.
     """
     checker = TagChecker(scheme=data.scheme, unknown=data.unknown_tag, known_only=known_only)
-    any_tag = _AnyTag(scheme=data.scheme, unknown=data.unknown_tag)
+    any_tag = AnyTag(scheme=data.scheme, unknown=data.unknown_tag)
     lines = _read_text(path, report, tally)
     if data.format == "conllu":
         tag_reader = _TagReader(tags=str(data.tags or "UPOS"), checker=any_tag)
-        return _scan_conllu(lines, tag_reader, _Draft(checker=checker, report=report))
+        return _scan_conllu(lines, tag_reader, Draft(checker=checker, report=report))
     if data.format == "jsonl":
         keys = str(data.tokens or "tokens"), str(data.tags or "tags")
-        return _scan_rows(lines, keys, _Draft(checker=checker, report=report))
+        return _scan_rows(lines, keys, Draft(checker=checker, report=report))
     tokens, tags = 1 if data.tokens is None else data.tokens, -1 if data.tags is None else data.tags
     _check_settings(tokens=tokens, tags=tags, delimiter=data.delimiter, header=data.header, comments=data.comments)
     reader = _ColumnReader(name="", tokens=tokens, tags=tags, checker=any_tag, delimiter=data.delimiter)
-    draft = _Draft(checker=checker, report=report)
+    draft = Draft(checker=checker, report=report)
     return _scan_columns(lines, reader, draft, header=data.header, comments=data.comments)
 
 
@@ -121,84 +98,16 @@ def _read_text(path: Path, report: Report, tally: LineTally) -> Iterator[tuple[i
                 try:
                     line = decode_line(raw, "", number == 1)
                 except DataError as error:
-                    report(BAD_TEXT, number, _message(error))
+                    report(BAD_TEXT, number, message_of(error))
                     yield number, None
                 else:
                     yield number, line
     except DataError as error:  # nothing after it can be read
-        report(BAD_TEXT, number + 1 if number else None, _message(error, str(path)))
-
-
-def _message(error: DataError, path: str = "") -> str:
-    """What an error says, without the place."""
-    return re.sub(rf"^{re.escape(path)}(:\d+)?: ", "", str(error))
-
-
-class _AnyTag(TagChecker):
-    """Lets every tag pass: it is judged when its token is already kept."""
-
-    def check(self, tag: str, where: str) -> None:
-        """Raises nothing."""
-
-
-class _Draft:
-    """A sentence while its lines come in.
-
-    Args:
-        checker: judges tags.
-        report: gets the problems.
-    """
-
-    def __init__(self, *, checker: TagChecker, report: Report) -> None:
-        self._checker, self._report = checker, report
-        self.start = 0
-        self.clear()
-
-    def clear(self) -> None:
-        self.rows = 0  # lines of the sentence, whatever they hold
-        self.words: list[str] = []
-        self.tags: list[str] = []
-        self.lines: list[int] = []
-        self.is_whole, self.has_bad_tag = True, False
-
-    def open(self, number: int) -> None:
-        """Takes note of a line that belongs to the sentence."""
-        if not self.words:
-            self.start = number
-        self.rows += 1
-
-    def add(self, word: str, tag: str, number: int) -> None:
-        """Adds a token, and a problem if its tag is none."""
-        self.words.append(word)
-        self.tags.append(tag)
-        self.lines.append(number)
-        try:
-            self._checker.check(tag, "")
-        except DataError as error:
-            self._report(BAD_TAG, number, _message(error))
-            self.has_bad_tag = True
-
-    def fail(self, kind: str, number: int | None, error: DataError) -> None:
-        """Reports a problem of the sentence."""
-        self._report(kind, number, _message(error))
-        self.is_whole = False
-
-    def finish(self) -> Scanned:
-        """The sentence; the next one begins."""
-        done = Scanned(
-            tokens=tuple(self.words),
-            tags=tuple(self.tags),
-            start=self.lines[0] if self.lines else self.start,
-            lines=self.lines,
-            is_whole=self.is_whole,
-            has_bad_tag=self.has_bad_tag,
-        )
-        self.clear()
-        return done
+        report(BAD_TEXT, number + 1 if number else None, message_of(error, str(path)))
 
 
 def _scan_columns(
-    lines: Iterator[tuple[int, str | None]], reader: _ColumnReader, draft: _Draft, *, header: bool, comments: str | None
+    lines: Iterator[tuple[int, str | None]], reader: _ColumnReader, draft: Draft, *, header: bool, comments: str | None
 ) -> Iterator[Scanned]:
     for number, line in lines:
         if line is None:
@@ -230,7 +139,7 @@ def _scan_columns(
         yield draft.finish()
 
 
-def _scan_conllu(lines: Iterator[tuple[int, str | None]], reader: _TagReader, draft: _Draft) -> Iterator[Scanned]:
+def _scan_conllu(lines: Iterator[tuple[int, str | None]], reader: _TagReader, draft: Draft) -> Iterator[Scanned]:
     expected = 1
     for number, line in lines:
         if line is not None and not line.strip(BLANKS):
@@ -274,13 +183,13 @@ def _scan_conllu(lines: Iterator[tuple[int, str | None]], reader: _TagReader, dr
         draft.fail(BAD_TAG, None, error)
 
 
-def _finish_words(draft: _Draft) -> Scanned:
+def _finish_words(draft: Draft) -> Scanned:
     if draft.is_whole and not draft.words:
         draft.fail(BAD_LINE, draft.start, DataError(": a sentence without words"))
     return draft.finish()
 
 
-def _scan_rows(lines: Iterator[tuple[int, str | None]], keys: tuple[str, str], draft: _Draft) -> Iterator[Scanned]:
+def _scan_rows(lines: Iterator[tuple[int, str | None]], keys: tuple[str, str], draft: Draft) -> Iterator[Scanned]:
     for number, line in lines:
         if line is None or not line.strip(BLANKS):
             continue

@@ -1,15 +1,19 @@
 """`tagger data`: what is printed, where it goes, and the exit codes."""
 
 import gzip
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from tests.cli.command import call, fail, feed, on_terminal, write_yaml
 from tests.conftest import SAMPLE
+from tests.fakehub import FakeHub
 
 BIO = "Ada\tB-PER\nmet\tO\nBob\tB-PER\n\nin\tO\nOslo\tB-LOC\n\n"
 
@@ -144,6 +148,34 @@ class TestCheck:
         assert code == 0
         assert "\x1b" not in shown
         assert "also at" in shown
+
+
+def test_a_dataset_of_the_hub(tmp_path: Path) -> None:
+    def rows(tags: list[list[str]]) -> bytes:
+        content = io.BytesIO()
+        tokens = [[f"w{number}" for number in range(len(row))] for row in tags]
+        parquet.write_table(pyarrow.table({"tokens": tokens, "tags": tags}), content)
+        return content.getvalue()
+
+    lines = ["data:", "  format: hub", "  name: marl/rows", "  splits: {train: train, test: test}", "  scheme: BIO"]
+    config = write_yaml(tmp_path / "a.yaml", lines)
+    with FakeHub() as hub:
+        train = rows([["O", "B-X", "O", "O", "O"], ["O", "I-X"]])
+        hub.commit("marl/rows", {"train.parquet": train, "test.parquet": rows([["O", "B-X", "O", "O", "O"], ["Q"]])})
+        done = subprocess.run(
+            [sys.executable, "-m", "tagger", "data", "check", config, "--json"],
+            env={**hub.environment(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 65, done.stderr
+    document = json.loads(done.stdout)
+    assert document["splits"]["test"] == {"source": "marl/rows/test", "sentences": 2, "tokens": 6}
+    places = {each["kind"]: [example["where"] for example in each["examples"]] for each in document["findings"]}
+    assert places["illegal-transition"] == ["marl/rows/train/row 1"]
+    assert places["bad-tag"] == ["marl/rows/test/row 1"]
+    assert places["leakage"] == ["marl/rows/test/row 0"]
 
 
 class TestStats:

@@ -1,6 +1,7 @@
 """Conversions: round trips over formats and schemes, what is kept, what is counted, what is repaired."""
 
 import io
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tagger.config import DataConfig
 from tagger.data.convert import Conversion, Target, convert
+from tagger.data.corpus import read_sentences
 from tagger.data.repair import Change
 from tagger.errors import ConfigError, DataError
 from tagger.schemes import convert_tags, illegal_transitions, spans_to_tags, tags_to_spans
@@ -149,6 +151,42 @@ class TestWithinAFormat:
         content = b'{"tokens": ["a"], "tags": ["I-X"], "n": 1e999}\n'
         with pytest.raises(DataError, match=r"^<stdin>:1: holds a number too large"):
             run(content, DataConfig(format="jsonl", scheme="IO"), to="jsonl", scheme="BIO")
+
+
+@st.composite
+def loose_columns(draw: st.DrawFn, *, delimiter: str) -> bytes:
+    """Columns with all that may stand around tokens and tags: further columns, comments, all sorts of empty lines."""
+    blank = "\t" if delimiter == "tab" else draw(st.sampled_from([" ", "\t", "  "]))
+    edges = st.just("") if delimiter == "tab" else st.sampled_from(["", " "])
+    between = st.lists(
+        st.sampled_from(["\n", "\t\n", " \r\n", "-DOCSTART- -X- O\n", "\n## a comment\n"]), min_size=1, max_size=3
+    )
+    text = draw(st.sampled_from(["", "\ufeff", "## c\n", "-DOCSTART-\n"]))
+    for _ in range(draw(st.integers(0, 3))):
+        spans, length = draw(span_lists())
+        tags = [tag.replace(" ", "_") for tag in spans_to_tags(spans, length, "BIO")]
+        tags = ["O"] * length if illegal_transitions(tags, "BIO") else tags
+        for tag in tags:
+            cells = [draw(st.sampled_from(["a", "é", "O", "#"])), draw(st.sampled_from(["X", "_"])), tag, "more"]
+            text += draw(edges) + blank.join(cells) + draw(edges) + draw(st.sampled_from(["\n", "\r\n"]))
+        text += "".join(draw(between))
+    return (text.rstrip("\r\n") if draw(st.booleans()) else text).encode()
+
+
+@pytest.mark.parametrize("delimiter", ["tab", "space"])
+def test_columns_come_back_byte_by_byte(delimiter: str) -> None:
+    data = DataConfig(delimiter=delimiter, tags=-2, comments="## ")  # type: ignore[arg-type]
+
+    @given(loose_columns(delimiter=delimiter), st.sampled_from(LOSSLESS))
+    def check(content: bytes, scheme: str) -> None:
+        there, done = run(content, replace(data, scheme="BIO"), to="conll", scheme=scheme)
+        back, _ = run(there, replace(data, scheme=scheme), to="conll", scheme="BIO")  # type: ignore[arg-type]
+        assert back == content
+        assert not done.lost
+        legal = [sentence.tags or () for sentence in read_sentences(io.BytesIO(there), replace(data, scheme=scheme))]  # type: ignore[arg-type]
+        assert not any(illegal_transitions(tags, scheme) for tags in legal)
+
+    check()
 
 
 class TestBetweenFormats:

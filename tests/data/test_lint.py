@@ -15,6 +15,7 @@ from tagger.schemes import convert_tags, illegal_transitions
 from tests.conftest import SAMPLE
 from tests.strategies import SPAN_SCHEMES, tag_sequences
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "data.md"
 CORPORA = Path(__file__).parents[3] / "shared" / "data"
 LONG = "one two three four five six"
 
@@ -274,6 +275,12 @@ class TestCollector:
         assert bool(groups) == bool(weights)
         if weights:
             assert [int(each.where) for each in groups["duplicate"].examples] == expected
+
+
+def test_the_documentation_lists_every_kind() -> None:
+    table = [line.split("|")[1:3] for line in DOCUMENTATION.read_text(encoding="utf-8").splitlines() if "| `" in line]
+    listed = [(name.strip(" `"), severity.partition(";")[0].strip()) for name, severity in table]
+    assert listed == [(kind.name, kind.severity) for kind in KINDS]
 
 
 @pytest.mark.corpus

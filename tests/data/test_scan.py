@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tagger.config import DataConfig
 from tagger.data.corpus import read_sentences
-from tagger.data.scan import BAD_LINE, BAD_TAG, BAD_TEXT, RAGGED, LineTally, Scanned, scan
+from tagger.data.scan import LineTally, scan
+from tagger.data.scanned import BAD_LINE, BAD_TAG, BAD_TEXT, RAGGED, Scanned
 from tagger.errors import DataError
 
 Problems = list[tuple[str, int | None, str]]
