@@ -58,9 +58,9 @@ def run(options: argparse.Namespace) -> None:
     from tagger.data.findings import ERROR, LintOptions
     from tagger.data.lint import lint
 
-    data, is_guessed = describe_splits(options)
+    described = describe_splits(options)
     report = lint(
-        data,
+        described.data,
         LintOptions(
             examples=options.examples,
             forbid_leakage=options.forbid_leakage,
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
             min_count=options.min_count,
         ),
     )
-    print_text(_to_json(report, is_guessed) if options.json else _to_text(report, is_guessed))
+    print_text(_to_json(report, described.is_guessed) if options.json else _to_text(report, described.is_guessed))
     if report.count(ERROR):
         raise DataError(_total(report))
 

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -69,11 +69,23 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--unknown-tag", metavar="TAG", help="the tag that stands where nobody knows the tag")
 
 
-def describe_splits(options: argparse.Namespace) -> "tuple[DataConfig, bool]":
-    """The data section that the command line names, or that its config holds.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedData:
+    """What the command line says about the data.
 
-    Returns:
-        The data section, and whether its scheme is a guess.
+    Attributes:
+        data: the data section that it describes, or that its config holds.
+        is_guessed: whether its scheme is a guess.
+        lowercase: whether the words of the data are looked up in lower case.
+    """
+
+    data: "DataConfig"
+    is_guessed: bool = False
+    lowercase: bool = True
+
+
+def describe_splits(options: argparse.Namespace) -> DescribedData:
+    """The data that the command line names.
 
     Raises:
         ConfigError: options that do not suit each other, or files whose splits cannot be told.
@@ -81,7 +93,7 @@ def describe_splits(options: argparse.Namespace) -> "tuple[DataConfig, bool]":
     """
     named = {split: getattr(options, split) for split in SPLITS if getattr(options, split)}
     if len(options.inputs) == 1 and Path(options.inputs[0]).suffix.lower() in (".yaml", ".yml"):
-        return _read_config(options, named), False
+        return _read_config(options, named)
     if options.settings:
         raise ConfigError(f"{options.settings[0]}: only a config takes settings; files are described by options")
     if options.inputs and named:
@@ -94,13 +106,13 @@ def describe_splits(options: argparse.Namespace) -> "tuple[DataConfig, bool]":
         raise ConfigError("--from: the files' endings tell different formats; say which one it is")
     data = replace(describe_format(options, options.source_format or formats.pop()), **paths)
     if options.scheme is not None:
-        return data, False
+        return DescribedData(data=data)
     from tagger.data.lint import guess_scheme
 
     first = next(iter(paths.values()))
     if Path(first).exists() and not (Path(first).is_file() or Path(first).is_dir()):
         raise ConfigError(f"--scheme: {first} is no file that could be read twice, so say what its scheme is")
-    return replace(data, scheme=guess_scheme(data)), True
+    return DescribedData(data=replace(data, scheme=guess_scheme(data)), is_guessed=True)
 
 
 def describe_format(options: argparse.Namespace, source_format: str) -> "DataConfig":
@@ -143,7 +155,7 @@ def _format_of(path: str) -> str:
     return format_of(given_path(path))
 
 
-def _read_config(options: argparse.Namespace, named: dict[str, str]) -> "DataConfig":
+def _read_config(options: argparse.Namespace, named: dict[str, str]) -> DescribedData:
     from tagger.config_file import load_config
 
     described = ("source_format", "tokens", "tags", "scheme", "delimiter", "header", "comments", "unknown_tag")
@@ -151,7 +163,8 @@ def _read_config(options: argparse.Namespace, named: dict[str, str]) -> "DataCon
         option = "from" if name == "source_format" else name.replace("_", "-")
         key = "format" if option == "from" else option.replace("-", "_")
         raise ConfigError(f"--{option}: a config says that by itself; use --data.{key}")
-    return load_config(options.inputs[0], options.settings).data
+    config = load_config(options.inputs[0], options.settings)
+    return DescribedData(data=config.data, lowercase=config.features.words.lowercase)
 
 
 def _name_splits(files: list[str]) -> dict[str, str]:

@@ -28,7 +28,11 @@ _NONE = "-"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the action's arguments."""
     add_split_arguments(parser)
-    parser.add_argument("--keep-case", action="store_true", help="words that differ in case only are two words")
+    parser.add_argument(
+        "--keep-case",
+        action="store_true",
+        help="words that differ in case only are two words; default: as a config's features.words.lowercase says, else no",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -36,9 +40,9 @@ def run(options: argparse.Namespace) -> None:
     """Runs the action."""
     from tagger.data.stats import describe_corpus
 
-    data, is_guessed = describe_splits(options)
-    stats = describe_corpus(data, lowercase=not options.keep_case)
-    print_text(_to_json(stats, is_guessed) if options.json else _to_text(stats, is_guessed))
+    described = describe_splits(options)
+    stats = describe_corpus(described.data, lowercase=described.lowercase and not options.keep_case)
+    print_text(_to_json(stats, described.is_guessed) if options.json else _to_text(stats, described.is_guessed))
 
 
 def _to_json(stats: "CorpusStats", is_guessed: bool) -> str:

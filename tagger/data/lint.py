@@ -16,7 +16,7 @@ from tagger.data.label_rules import TRAIN, LabelCounts
 from tagger.data.lines import TagChecker
 from tagger.data.recurrence import SentenceMemory, quote
 from tagger.data.scan import LineTally, scan
-from tagger.data.scanned import BAD_LINE, Scanned, check_tags
+from tagger.data.scanned import BAD_LINE, RAGGED, Scanned, check_tags
 from tagger.data.scheme_evidence import CANDIDATES, SchemeEvidence
 from tagger.data.splits import named_splits, read_split
 from tagger.errors import DataError
@@ -83,12 +83,19 @@ class _Linter:
         def at(line: int) -> str:
             return f"{path}:{line}"
 
+        num_ragged = 0
+
         def note(kind: str, line: int | None, message: str) -> None:
+            nonlocal num_ragged
+            num_ragged += kind == RAGGED
             self._found.add(kind, str(path) if line is None else at(line), message)
 
         tally = LineTally()
         sentences = scan(path, self._data, known_only=split != TRAIN, report=note, tally=tally)
         self._read(split, sentences, source=str(path), at=at)
+        if num_ragged > self._sizes[split].tokens and self._data.format == "conll":
+            message = f"{num_ragged:,} rows have other columns than the first one; is that a title or a header?"
+            self._found.add(BAD_LINE, str(path), message)
         self._check_lines(path, tally)
 
     def read_rows(self, split: str, source: str) -> None:

@@ -20,7 +20,7 @@ class Scanned:
         tokens: T tokens.
         tags: T tags; empty where the data has none.
         start: the line (or the row of a dataset) it starts in.
-        lines: T, the line of each token; empty for rows of a dataset.
+        lines: T, the line (or the row) of each token.
         is_whole: whether all its lines could be read.
         has_bad_tag: whether a tag is none of the scheme's, or may not be unknown.
     """

@@ -195,6 +195,12 @@ class TestStats:
         assert document["splits"]["train"]["labels"] == {"PER": 2, "LOC": 1}
         assert document["splits"]["train"]["lengths"]["mean"] == 2.5
 
+    def test_a_config_says_whether_case_counts(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        config = write_yaml(tmp_path / "a.yaml", ["data:", "  format: conllu", f"  train: {SAMPLE / 'train.conllu'}"])
+        assert json.loads(call(capsys, "data", "stats", config, "--json").out)["lowercase"] is True
+        words = ("data", "stats", config, "--json", "--features.words.lowercase", "false")
+        assert json.loads(call(capsys, *words).out)["lowercase"] is False
+
     def test_bad_data(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "a.conll").write_text("a\tX\nb\n")
         assert ":2: expected 2 columns" in fail(capsys, 65, "data", "stats", tmp_path / "a.conll")

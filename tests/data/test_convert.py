@@ -274,6 +274,51 @@ class TestRepair:
         assert (done, report.repaired) == (content, ())
 
 
+PIECES = [
+    b"a",
+    b"\t",
+    b" ",
+    b"\n",
+    b"\r\n",
+    b"\0",
+    b"O",
+    b"B-X",
+    b"I-X",
+    b"{",
+    b"}",
+    b'"',
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\n\n",
+]
+PIECES += [
+    b'{"tokens": ["a"], "tags": ["I-X"]}\n',
+    b"1\ta\t_\tX\t_\t_\t_\t_\t_\tNER=I-X\n",
+    b"a\tI-X\n",
+    b"# c\n",
+    b"-DOCSTART-",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=16).map(b"".join), st.booleans(), st.data())
+def test_any_bytes_are_converted_or_refused_by_line(content: bytes, repair: bool, drawn: st.DataObject) -> None:
+    form, to = drawn.draw(st.sampled_from(FORMATS)), drawn.draw(st.sampled_from(FORMATS))
+    data, scheme = described(form, "BIO"), drawn.draw(st.sampled_from(LOSSLESS))
+    try:
+        done, report = run(content, data, to=to, scheme=scheme, repair=repair)
+    except DataError as error:
+        message = str(error)
+    else:
+        message = ""
+    if message:
+        assert message.startswith("<stdin>:")
+        return
+    again = described(to, scheme) if to != form else replace(data, scheme=scheme)  # type: ignore[arg-type]
+    read = list(read_sentences(io.BytesIO(done), again))
+    assert (len(read), sum(map(len, read))) == (report.sentences, report.tokens)
+    assert not any(illegal_transitions(sentence.tags or (), scheme) for sentence in read)
+
+
 class TestUnknownTags:
     data = DataConfig(scheme="BIO", unknown_tag="_")
 

@@ -33,6 +33,7 @@ def write(path: Path, *sentences: str) -> str:
 
 
 def check(options: LintOptions | None = None, **data: str) -> LintReport:
+    data = {key: value for key, value in data.items() if value}
     return lint(DataConfig(**{"scheme": "BIO", **data}), options or LintOptions(min_count=1))  # type: ignore[arg-type]
 
 
@@ -90,6 +91,14 @@ class TestErrors:
         path.write_bytes(b"a\tB-X\nb\tI-X\tO\nc\tI-X\n\nd\tB-X\n")
         assert kinds(check(train=str(path))) == {"ragged-columns": 1}
 
+    def test_a_first_row_that_is_none(self, tmp_path: Path) -> None:
+        path = tmp_path / "a"
+        path.write_bytes(b"Title\n\na\tB-X\nb\tO\n")
+        assert found(check(train=str(path)), "bad-line")[1] == (
+            str(path),
+            "2 rows have other columns than the first one; is that a title or a header?",
+        )
+
     def test_nothing_to_read(self, tmp_path: Path) -> None:
         path = tmp_path / "a"
         path.write_bytes(b"\n\n")
@@ -118,6 +127,31 @@ class TestErrors:
 
 
 BIO = [["B-X", "I-X", "O"], ["O", "B-Y"], ["B-X", "O", "B-Y", "I-Y"], ["O", "B-Y", "B-Y"]]
+
+
+PIECES = [b"a", b"\t", b" ", b"\n", b"\r", b"\0", b"O", b"B-X", b"I-X", b"1", b"_", b"#", b"|", b"=", b"{", b"}", b'"']
+PIECES += [
+    b'{"tokens": ["a"], "tags": ["B-X"]}',
+    b"1\ta\t_\tX\t_\t_\t_\t_\t_\tNER=B-X\n",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\xc3",
+]
+PIECES += [b"-DOCSTART-", b"\x1f\x8b", b"\n\n", "\u2028\u200b".encode(), b'"\\ud800"', b"[", b"]", b":", b","]
+
+
+@pytest.mark.parametrize("form", ["conll", "conllu", "jsonl"])
+@pytest.mark.parametrize("scheme", ["plain", "BIO"])
+def test_whatever_a_file_holds_there_is_a_report(tmp_path: Path, form: str, scheme: str) -> None:
+    path = tmp_path / "a"
+
+    @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), max_size=20).map(b"".join))
+    def examine(content: bytes) -> None:
+        path.write_bytes(content)
+        report = check(format=form, train=str(path), scheme=scheme, tags="NER" if form == "conllu" else "")
+        assert report.count(ERROR) or report.splits["train"].tokens
+
+    examine()
 
 
 class TestScheme:
