@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-case",
         action="store_true",
-        help="words that differ in case only are two words; default: as a config's features.words.lowercase says, else no",
+        help="words that differ in case only are two; default: as features.words.lowercase of a config, else no",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
