@@ -56,15 +56,16 @@ def read_conll(
         MissingInputError: there is no such file.
         DataError: a line that does not fit, with its `path:line`.
     """
-    _check_settings(tokens=tokens, tags=tags, delimiter=delimiter, header=header, comments=comments)
+    check_settings(tokens=tokens, tags=tags, delimiter=delimiter, header=header, comments=comments)
     checker = TagChecker(scheme=scheme, unknown=unknown, known_only=known_only)
-    reader = _ColumnReader(name=source_name(source), tokens=tokens, tags=tags, checker=checker, delimiter=delimiter)
+    reader = ColumnReader(name=source_name(source), tokens=tokens, tags=tags, checker=checker, delimiter=delimiter)
     return _read_columns(source, reader=reader, header=header, comments=comments)
 
 
-def _check_settings(
+def check_settings(
     *, tokens: int | str, tags: int | str | None, delimiter: str, header: bool, comments: str | None
 ) -> None:
+    """Raises a ConfigError where `read_conll` could read no file by these settings."""
     if delimiter not in ("auto", "tab", "space"):
         raise ConfigError(f"delimiter: expected auto, tab or space, found {delimiter!r}")
     for key, column in (("tokens", tokens), ("tags", tags)):
@@ -76,14 +77,14 @@ def _check_settings(
         raise ConfigError("comments: an empty prefix would skip every line")
 
 
-def _read_columns(source: Source, *, reader: "_ColumnReader", header: bool, comments: str | None) -> Iterator[Sentence]:
+def _read_columns(source: Source, *, reader: "ColumnReader", header: bool, comments: str | None) -> Iterator[Sentence]:
     words: list[str] = []
     tags: list[str] = []
     start = 0
     awaits_header = header
     with closing(read_lines(source)) as lines:
         for number, line in lines:
-            if _is_boundary(line):
+            if is_boundary(line):
                 if words:
                     yield reader.sentence(words, tags, start)
                     words, tags = [], []
@@ -103,7 +104,8 @@ def _read_columns(source: Source, *, reader: "_ColumnReader", header: bool, comm
         yield reader.sentence(words, tags, start)
 
 
-def _is_boundary(line: str) -> bool:
+def is_boundary(line: str) -> bool:
+    """Whether a line ends a sentence: blank, or the start of a document."""
     is_docstart = line.startswith(DOCSTART) and line[len(DOCSTART) : len(DOCSTART) + 1] in ("", " ", "\t")
     return is_docstart or not line.strip(BLANKS)
 
@@ -125,7 +127,7 @@ def read_first_row(
     """
     with closing(read_lines(source)) as lines:
         for number, line in lines:
-            if _is_boundary(line) or (comments is not None and line.startswith(comments)):
+            if is_boundary(line) or (comments is not None and line.startswith(comments)):
                 continue
             delimiter = _decide(delimiter, line)
             if not header:
@@ -135,7 +137,7 @@ def read_first_row(
 
 
 @dataclass(slots=True, kw_only=True)
-class _ColumnReader:
+class ColumnReader:
     """Splits rows; what the first row decides (delimiter, number of columns) is kept for the rest of the file."""
 
     name: str
@@ -148,14 +150,17 @@ class _ColumnReader:
     tag_index: int | None = None
 
     def sentence(self, words: list[str], tags: list[str], start: int) -> Sentence:
+        """The sentence that begins on line `start`."""
         return Sentence(
             tokens=tuple(words), tags=None if self.tags is None else tuple(tags), source=f"{self.name}:{start}"
         )
 
     def read_header(self, line: str, number: int) -> None:
+        """Finds the columns by their names."""
         self._fix_columns(names := self.split(line), number, names)
 
     def read_row(self, line: str, number: int) -> tuple[str, str | None]:
+        """Token and tag of a line; DataError if it does not fit, after which other lines still can be read."""
         cells = self.split(line)
         if not self.num_columns:
             self._fix_columns(cells, number, None)
@@ -176,6 +181,7 @@ class _ColumnReader:
         return word, tag
 
     def split(self, line: str) -> list[str]:
+        """The cells of a line."""
         self.delimiter = _decide(self.delimiter, line)
         return _split(line, self.delimiter)
 

@@ -51,10 +51,10 @@ def read_conllu(
         DataError: a line that does not fit, with its `path:line`; a key of MISC that no word has.
     """
     checker = TagChecker(scheme=scheme, unknown=unknown, known_only=known_only)
-    return _read_words(source, None if tags is None else _TagReader(tags=tags, checker=checker))
+    return _read_words(source, None if tags is None else TagReader(tags=tags, checker=checker))
 
 
-def _read_words(source: Source, reader: "_TagReader | None") -> Generator[Sentence, None, None]:
+def _read_words(source: Source, reader: "TagReader | None") -> Generator[Sentence, None, None]:
     name = source_name(source)
     words: list[str] = []
     found: list[str] = []
@@ -76,10 +76,10 @@ def _read_words(source: Source, reader: "_TagReader | None") -> Generator[Senten
                 continue
             if not rows and line.startswith("#"):
                 continue
-            cells = _split(line, where)
+            cells = split_row(line, where)
             start = start if words else number
             rows += 1
-            if _is_word(cells[0], len(words) + 1, where):
+            if is_word(cells[0], len(words) + 1, where):
                 words.append(cells[1])
                 check_length(len(words), name, line=number, start=start)
                 if reader is not None:
@@ -90,7 +90,8 @@ def _read_words(source: Source, reader: "_TagReader | None") -> Generator[Senten
         reader.check_key(name)
 
 
-def _split(line: str, where: str) -> list[str]:
+def split_row(line: str, where: str) -> list[str]:
+    """The cells of a line; DataError if they are no row of CoNLL-U."""
     cells = line.split("\t")
     if len(cells) != _NUM_COLUMNS:
         hint = "CoNLL-U has one tab between columns"
@@ -102,7 +103,8 @@ def _split(line: str, where: str) -> list[str]:
     return cells
 
 
-def _is_word(identifier: str, expected: int, where: str) -> bool:
+def is_word(identifier: str, expected: int, where: str) -> bool:
+    """Whether an ID is that of the next word, and not a range or an empty node; DataError if it is none of them."""
     if identifier == str(expected):
         return True
     if _SKIPPED_ID.fullmatch(identifier):
@@ -115,7 +117,7 @@ def _is_word(identifier: str, expected: int, where: str) -> bool:
 
 
 @dataclass(slots=True, kw_only=True)
-class _TagReader:
+class TagReader:
     """Finds each word's tag, and remembers whether the key of MISC was ever there."""
 
     tags: str
@@ -125,6 +127,7 @@ class _TagReader:
     other_keys: set[str] = field(default_factory=set)
 
     def read(self, cells: list[str], where: str) -> str:
+        """The tag of a word; DataError if it has none, or a wrong one."""
         tag = self._field(cells, where) if self.tags in _FIELDS else self._misc(cells, where)
         self.checker.check(tag, where)
         return tag

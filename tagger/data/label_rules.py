@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tagger.data.lines import quote
 from tagger.schemes import OUTSIDE, is_plain, tags_to_spans
 
 TRAIN = "train"
@@ -118,7 +119,7 @@ class LabelCounts:
             much = labels[best].count
             for label, place in labels.items():
                 if label != best and self._is_slip(text, much=much, little=place.count):
-                    message = f"{text!r} is {label} {_times(place.count)}, but {best} {_times(much)}"
+                    message = f"{quote(text)} is {label} {_times(place.count)}, but {best} {_times(much)}"
                     message += f" (first at {labels[best].where})"
                     weight = (much / place.count) * self.lengths[text]
                     yield LabelFinding("label-conflict", place.where, message, weight)

@@ -13,8 +13,8 @@ from tagger.config import DataConfig, SchemeName
 from tagger.data.characters import find_suspicious
 from tagger.data.findings import Collector, LintOptions, LintReport, SplitSize, kinds_by
 from tagger.data.label_rules import TRAIN, LabelCounts
-from tagger.data.lines import TagChecker
-from tagger.data.recurrence import SentenceMemory, quote
+from tagger.data.lines import TagChecker, quote
+from tagger.data.recurrence import SentenceMemory, quote_sentence
 from tagger.data.scan import LineTally, scan
 from tagger.data.scanned import BAD_LINE, RAGGED, Scanned, check_tags
 from tagger.data.scheme_evidence import CANDIDATES, SchemeEvidence
@@ -144,7 +144,9 @@ class _Linter:
             self._found.add("empty-sentence", where, "no tokens")
             return
         if len(tokens) > self._options.max_length:
-            self._found.add("long-sentence", where, f"{len(tokens):,} tokens: {quote(tokens)}", weight=len(tokens))
+            self._found.add(
+                "long-sentence", where, f"{len(tokens):,} tokens: {quote_sentence(tokens)}", weight=len(tokens)
+            )
         if not is_plain(self._scheme) and not evidence.is_legal(tags, self._scheme):
             for position in evidence.illegal(tags, self._scheme):
                 place = at(lines[min(position, len(lines) - 1)])
@@ -165,7 +167,7 @@ class _Linter:
                 if problem is None:
                     self._clean.add(word)
                 else:
-                    self._found.add("suspicious-character", at(line), f"{what} {word!r}: {problem}")
+                    self._found.add("suspicious-character", at(line), f"{what} {quote(word)}: {problem}")
 
     def _check_lines(self, path: Path, tally: LineTally) -> None:
         if tally.has_mark:
@@ -225,6 +227,6 @@ class _Linter:
 def _describe_transition(sentence: Scanned, position: int) -> str:
     tokens, tags = sentence.tokens, sentence.tags
     if position == len(tags):
-        return f"the sentence ends after {tags[-1]} ({tokens[-1]!r})"
+        return f"the sentence ends after {tags[-1]} ({quote(tokens[-1])})"
     before = f"after {tags[position - 1]}" if position else "at the start of a sentence"
-    return f"{tags[position]} {before} ({tokens[position]!r})"
+    return f"{tags[position]} {before} ({quote(tokens[position])})"

@@ -7,6 +7,8 @@ from array import array
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from tagger.data.lines import quote
+
 DUPLICATE, LEAKAGE, TAG_CONFLICT = "duplicate", "leakage", "tag-conflict"
 # Tags are compared from this length on: shorter sentences ("Thanks .") may well be tagged by what stands around them.
 MIN_COMPARED = 3
@@ -70,7 +72,7 @@ class SentenceMemory:
         known_split, known_where, known = self._known[digest]
         kind = DUPLICATE if known_split == split else LEAKAGE
         if len(tokens) >= self._min_length:
-            found.append(Recurrence(kind=kind, position=0, message=f"also at {known_where}: {quote(tokens)}"))
+            found.append(Recurrence(kind=kind, position=0, message=f"also at {known_where}: {quote_sentence(tokens)}"))
         elif kind == DUPLICATE:
             self.short_duplicates += 1
         else:
@@ -79,8 +81,8 @@ class SentenceMemory:
             before = self._tags_of(known, len(tokens))
             position = next((at for at, pair in enumerate(zip(tags, before, strict=True)) if pair[0] != pair[1]), None)
             if position is not None:
-                message = f"{tokens[position]!r} is {tags[position]}, but {before[position]} in the sentence at "
-                message += f"{known_where}: {quote(tokens)}"
+                message = f"{quote(tokens[position])} is {tags[position]}, but {before[position]} in the sentence at "
+                message += f"{known_where}: {quote_sentence(tokens)}"
                 found.append(Recurrence(kind=TAG_CONFLICT, position=position, message=message))
         return found
 
@@ -89,7 +91,7 @@ class SentenceMemory:
         return [names[number] for number in array("B" if len(compact) == length else "I", compact)]
 
 
-def quote(tokens: tuple[str, ...]) -> str:
+def quote_sentence(tokens: tuple[str, ...]) -> str:
     """The beginning of a sentence, for people."""
     text = " ".join(tokens[:_SHOWN_CHARACTERS])
     return f'"{text}"' if len(text) <= _SHOWN_CHARACTERS else f'"{text[:_SHOWN_CHARACTERS]}..."'

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from tagger.config import DataConfig
-from tagger.data.columns import DOCSTART
+from tagger.data.columns import DOCSTART, is_boundary
 from tagger.data.lines import BLANKS
 from tagger.data.repair import Changes, LineSource
 from tagger.errors import DataError
@@ -100,7 +100,7 @@ def _find_layout(lines: list[str], data: DataConfig) -> _Layout:
     rows = [line.removeprefix(_MARK).rstrip("\r\n") for line in lines]
     comments = data.comments
     first = next(
-        row for row in rows if not _is_boundary(row) and not (comments is not None and row.startswith(comments))
+        row for row in rows if not is_boundary(row) and not (comments is not None and row.startswith(comments))
     )
     is_tabbed = data.delimiter == "tab" or (data.delimiter == "auto" and "\t" in first)
     column = -1 if data.tags is None else data.tags
@@ -108,10 +108,6 @@ def _find_layout(lines: list[str], data: DataConfig) -> _Layout:
         names = first.split("\t") if is_tabbed else first.split()
         return _Layout(is_tabbed=is_tabbed, column=names.index(column))
     return _Layout(is_tabbed=is_tabbed, column=column - 1 if column > 0 else column)
-
-
-def _is_boundary(line: str) -> bool:
-    return not line.strip(BLANKS) or _RUN.split(line)[0] == DOCSTART
 
 
 def _set_tag(cells: list[str], tag: str, place: str) -> None:
@@ -162,7 +158,7 @@ class LeftOut:
                     self._lost.add(what, f"{self._lines.source_name}:{number}")
 
     def _find_columns(self, line: str) -> Iterable[str]:
-        if _is_boundary(line):
+        if is_boundary(line):
             return [f"{DOCSTART} lines"]
         if self._data.comments is not None and line.startswith(self._data.comments):
             return ["comments"]

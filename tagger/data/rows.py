@@ -63,15 +63,15 @@ def read_jsonl(
             if not line.strip(BLANKS):
                 continue
             where = f"{name}:{number}"
-            row = _parse_row(line, where)
+            row = parse_row(line, where)
             # Text decoded from UTF-8 has no surrogates; only an escape brings one in.
             may_hold_surrogates = "\\u" in line
-            words = _string_list(row, tokens, where, may_hold_surrogates=may_hold_surrogates)
+            words = string_list(row, tokens, where, may_hold_surrogates=may_hold_surrogates)
             check_length(len(words), name, line=number)
             if tags is None:
                 yield Sentence(tokens=words, source=where)
                 continue
-            found = _string_list(row, tags, where, may_hold_surrogates=may_hold_surrogates)
+            found = string_list(row, tags, where, may_hold_surrogates=may_hold_surrogates)
             if len(found) != len(words):
                 raise DataError(f"{where}: {len(words)} {tokens} but {len(found)} {tags}")
             for tag in found:
@@ -115,7 +115,8 @@ def format_jsonl(prediction: Prediction) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _parse_row(line: str, where: str) -> dict[str, Any]:
+def parse_row(line: str, where: str) -> dict[str, Any]:
+    """The object of a line; DataError if there is none."""
     try:
         row = parse_json(line)
     except json.JSONDecodeError as error:
@@ -127,7 +128,8 @@ def _parse_row(line: str, where: str) -> dict[str, Any]:
     return row
 
 
-def _string_list(row: dict[str, Any], key: str, where: str, *, may_hold_surrogates: bool) -> tuple[str, ...]:
+def string_list(row: dict[str, Any], key: str, where: str, *, may_hold_surrogates: bool) -> tuple[str, ...]:
+    """The strings under a key of a row; DataError if they are none."""
     if key not in row:
         raise DataError(f"{where}: no key {key!r}; the keys are {list_names(map(repr, row))}")
     values = row[key]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagger.config import DataConfig
-from tagger.data.columns import _check_settings, _ColumnReader, _is_boundary
-from tagger.data.conllu import _is_word, _split, _TagReader
-from tagger.data.lines import BLANKS, TagChecker, decode_line, read_raw_lines
-from tagger.data.rows import _parse_row, _string_list
+from tagger.data.columns import ColumnReader, check_settings, is_boundary
+from tagger.data.conllu import TagReader, is_word, split_row
+from tagger.data.lines import BLANKS, TagChecker, check_length, decode_line, read_raw_lines
+from tagger.data.rows import parse_row, string_list
 from tagger.data.scanned import BAD_LINE, BAD_TAG, BAD_TEXT, RAGGED, AnyTag, Draft, Report, Scanned, message_of
 from tagger.errors import DataError
 
@@ -76,14 +76,14 @@ def scan(path: Path, data: DataConfig, *, known_only: bool, report: Report, tall
     any_tag = AnyTag(scheme=data.scheme, unknown=data.unknown_tag)
     lines = _read_text(path, report, tally)
     if data.format == "conllu":
-        tag_reader = _TagReader(tags=str(data.tags or "UPOS"), checker=any_tag)
+        tag_reader = TagReader(tags=str(data.tags or "UPOS"), checker=any_tag)
         return _scan_conllu(lines, tag_reader, Draft(checker=checker, report=report))
     if data.format == "jsonl":
         keys = str(data.tokens or "tokens"), str(data.tags or "tags")
         return _scan_rows(lines, keys, Draft(checker=checker, report=report))
     tokens, tags = 1 if data.tokens is None else data.tokens, -1 if data.tags is None else data.tags
-    _check_settings(tokens=tokens, tags=tags, delimiter=data.delimiter, header=data.header, comments=data.comments)
-    reader = _ColumnReader(name="", tokens=tokens, tags=tags, checker=any_tag, delimiter=data.delimiter)
+    check_settings(tokens=tokens, tags=tags, delimiter=data.delimiter, header=data.header, comments=data.comments)
+    reader = ColumnReader(name="", tokens=tokens, tags=tags, checker=any_tag, delimiter=data.delimiter)
     draft = Draft(checker=checker, report=report)
     return _scan_columns(lines, reader, draft, header=data.header, comments=data.comments)
 
@@ -107,13 +107,13 @@ def _read_text(path: Path, report: Report, tally: LineTally) -> Iterator[tuple[i
 
 
 def _scan_columns(
-    lines: Iterator[tuple[int, str | None]], reader: _ColumnReader, draft: Draft, *, header: bool, comments: str | None
+    lines: Iterator[tuple[int, str | None]], reader: ColumnReader, draft: Draft, *, header: bool, comments: str | None
 ) -> Iterator[Scanned]:
     for number, line in lines:
         if line is None:
             draft.open(number)
             draft.is_whole = False
-        elif _is_boundary(line):
+        elif is_boundary(line):
             if draft.rows:
                 yield draft.finish()
         elif not draft.rows and comments is not None and line.startswith(comments):
@@ -139,7 +139,7 @@ def _scan_columns(
         yield draft.finish()
 
 
-def _scan_conllu(lines: Iterator[tuple[int, str | None]], reader: _TagReader, draft: Draft) -> Iterator[Scanned]:
+def _scan_conllu(lines: Iterator[tuple[int, str | None]], reader: TagReader, draft: Draft) -> Iterator[Scanned]:
     expected = 1
     for number, line in lines:
         if line is not None and not line.strip(BLANKS):
@@ -155,19 +155,19 @@ def _scan_conllu(lines: Iterator[tuple[int, str | None]], reader: _TagReader, dr
             expected += 1  # most lines are words
             continue
         try:
-            cells = _split(line, "")
+            cells = split_row(line, "")
         except DataError as error:
             cells = line.split("\t")
             draft.fail(RAGGED if len(cells) != _NUM_COLUMNS else BAD_LINE, number, error)
             expected += _WORD_ID.fullmatch(cells[0]) is not None
             continue
         try:
-            is_word = _is_word(cells[0], expected, "")
+            finds_word = is_word(cells[0], expected, "")
         except DataError as error:
             draft.fail(BAD_LINE, number, error)
-            is_word = _WORD_ID.fullmatch(cells[0]) is not None
-            expected = int(cells[0]) if is_word else expected
-        if is_word:
+            finds_word = _WORD_ID.fullmatch(cells[0]) is not None
+            expected = int(cells[0]) if finds_word else expected
+        if finds_word:
             expected += 1
             try:
                 tag = reader.read(cells, "")
@@ -195,8 +195,9 @@ def _scan_rows(lines: Iterator[tuple[int, str | None]], keys: tuple[str, str], d
             continue
         draft.open(number)
         try:
-            row = _parse_row(line, "")
-            words, tags = (_string_list(row, key, "", may_hold_surrogates="\\u" in line) for key in keys)
+            row = parse_row(line, "")
+            words, tags = (string_list(row, key, "", may_hold_surrogates="\\u" in line) for key in keys)
+            check_length(len(words), "", line=number)
             if len(words) != len(tags):
                 raise DataError(f": {len(words)} {keys[0]} but {len(tags)} {keys[1]}")
         except DataError as error:

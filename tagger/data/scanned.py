@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tagger.data.lines import TagChecker
+from tagger.data.lines import TagChecker, check_length
 from tagger.errors import DataError
-from tagger.sentence import Sentence
+from tagger.sentence import MAX_TOKENS, Sentence
 
 BAD_TEXT, RAGGED, BAD_LINE, BAD_TAG = "bad-text", "ragged-columns", "bad-line", "bad-tag"
 Report = Callable[[str, int | None, str], None]  # kind of problem, line (None: the file as a whole), message
@@ -53,6 +53,7 @@ class Draft:
         self.tags: list[str] = []
         self.lines: list[int] = []
         self.is_whole, self.has_bad_tag = True, False
+        self._is_full = False
 
     def open(self, number: int) -> None:
         """Takes note of a line that belongs to the sentence."""
@@ -61,7 +62,12 @@ class Draft:
         self.rows += 1
 
     def add(self, word: str, tag: str, number: int) -> None:
-        """Adds a token, and a problem if its tag is none."""
+        """Adds a token, and a problem if its tag is none; one too many for a sentence is a problem and left out."""
+        if len(self.words) == MAX_TOKENS:
+            if not self._is_full:
+                self._is_full = True
+                self._refuse_length(number)
+            return
         self.words.append(word)
         self.tags.append(tag)
         self.lines.append(number)
@@ -75,6 +81,12 @@ class Draft:
         """Reports a problem of the sentence."""
         self._report(kind, number, message_of(error))
         self.is_whole = False
+
+    def _refuse_length(self, number: int) -> None:
+        try:
+            check_length(MAX_TOKENS + 1, "", line=number, start=self.start)
+        except DataError as error:
+            self.fail(BAD_LINE, number, error)
 
     def finish(self) -> Scanned:
         """The sentence; the next one begins."""

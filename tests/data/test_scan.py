@@ -151,3 +151,21 @@ def test_damaged_gzip_is_reported(tmp_path: Path) -> None:
     list(scan(path, DataConfig(), known_only=True, report=lambda *p: problems.append(p), tally=LineTally()))
     assert [kind for kind, _, _ in problems] == [BAD_TEXT]
     assert problems[0][2].startswith("damaged gzip file")
+
+
+@pytest.mark.parametrize(
+    ("content", "data"),
+    [
+        (b"a\tO\n" * 5 + b"\nb\tO\n", DataConfig()),
+        (b"".join(b"%d\ta\t_\tX\t_\t_\t_\t_\t_\t_\n" % n for n in range(1, 6)), DataConfig(format="conllu")),
+        (b'{"tokens": ["a", "b", "c", "d"], "tags": ["O", "O", "O", "O"]}\n', DataConfig(format="jsonl")),
+    ],
+)
+def test_a_sentence_that_does_not_end(content: bytes, data: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("tagger.data.lines", "tagger.data.scanned"):
+        monkeypatch.setattr(f"{module}.MAX_TOKENS", 3)
+    _, line, failed = read_bytes(content, data)
+    scanned, problems, _ = scan_bytes(content, data)
+    assert failed
+    assert [(kind, at) for kind, at, _ in problems] == [(BAD_LINE, line)]
+    assert all(len(each.tokens) <= 3 for each in scanned)
