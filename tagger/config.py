@@ -21,24 +21,29 @@ class DataConfig:
     Attributes:
         format: conll = columns, conllu = CoNLL-U, jsonl = one JSON object a line, hub = Hugging Face dataset.
         train: file to train on (not for hub).
-        dev: file to choose the best epoch on; none: the last epoch is kept, and training.patience must stay 0.
+        dev: file to choose the best epoch on; none, and no dev_share: the last epoch is kept, and training.patience
+            must stay 0.
         test: file to report on; none: the report is on dev, without dev on train.
+        dev_share: where no dev is named: the part of train's sentences that becomes dev, single sentences drawn by
+            dev_seed whatever document they stand in; 0 = none [0, 1).
+        dev_seed: of dev_share; training.seed has no part in it [0, 2**63 - 1].
         tokens: where the tokens are. conll: column number (from 1; -1 is the last) or header name; jsonl, hub: key.
             Default: column 1, or the key `tokens`. conllu always takes FORM.
         tags: where the tags are. conll: column number or header name; conllu: UPOS, XPOS or a key of MISC; jsonl,
             hub: key. Default: the last column, UPOS, or the key `tags`.
-        scheme: how tags spell spans; plain for tags such as parts of speech.
+        scheme: how tags spell spans; plain for tags such as parts of speech. hub, IO: class labels without a prefix are
+            types (person is read as I-person).
         delimiter: conll: what separates columns: tab, space (any run of blanks and tabs) or auto (tab if the first
             line that is read, header or token, holds one, else space; the whole file is read so).
         header: conll: the first line names the columns.
         comments: conll: prefix of lines to skip between sentences, such as "# "; none: every line is data.
         name: hub: the dataset's id, such as `owner/name`.
         config: hub: the dataset's configuration.
-        revision: hub: branch, tag or commit.
+        revision: hub: branch, tag or commit; refs/convert/parquet for datasets that are scripts.
         splits: hub: the dataset's name of our train, dev and test, dev and test only where there are such. Default:
             {train: train, dev: validation, test: test}.
         unknown_tag: what stands at tokens whose tag nobody knows, such as _; they are learned from as far as their
-            neighbours tell, and not scored. Such tokens may stand in train only.
+            neighbours tell, and not scored. Such tokens may stand in train only. hub: so does the class label -1.
         labels: hub: the names of integer tags, as a list or a file (JSON list, JSON object name -> id, or one name
             a line), for datasets that hold bare integers.
         streaming: hub: read as it downloads instead of downloading first.
@@ -48,6 +53,8 @@ class DataConfig:
     train: str | None = None
     dev: str | None = None
     test: str | None = None
+    dev_share: float = 0.0
+    dev_seed: int = 1
     tokens: int | str | None = None
     tags: int | str | None = None
     scheme: SchemeName = "plain"

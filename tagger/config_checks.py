@@ -10,7 +10,7 @@ from dataclasses import asdict, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tagger.config import Config
+from tagger.config import Config, DataConfig
 from tagger.errors import ConfigError
 
 PATH_KEYS = ("data.train", "data.dev", "data.test", "data.labels", "features.words.vectors")
@@ -21,6 +21,8 @@ _MAX_COUNT = 10**9
 MAX_ENTRIES = 500  # of a list; jsonargparse takes a third of a second for so many, its time grows with their square
 # key -> (lowest, highest) value allowed; a bound in `_OPEN_BELOW` or `_OPEN_ABOVE` is itself not allowed.
 _RANGES: dict[str, tuple[float, float]] = {
+    "data.dev_share": (0, 1),
+    "data.dev_seed": (0, 2**63 - 1),
     "features.words.dim": (0, _MAX_DIM),
     "features.words.min_count": (1, _MAX_COUNT),
     "features.words.singleton_dropout": (0, 1),
@@ -54,7 +56,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 _OPEN_BELOW = frozenset({"training.learning_rate"})
 _OPEN_ABOVE = frozenset(
-    {"features.words.word_dropout", "model.dropout", "model.input_dropout", "model.output_dropout"}
+    {"data.dev_share", "features.words.word_dropout", "model.dropout", "model.input_dropout", "model.output_dropout"}
     | {"training.momentum", "training.warmup"}
 )
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
@@ -211,6 +213,8 @@ def _unknown_tag_conflicts(config: Config) -> Iterator[tuple[str, str]]:
     is_hub = data.format == "hub"
     if set(data.splits or ()) == {"train"} if is_hub else not (data.dev or data.test):
         yield "data.unknown_tag", "needs data.dev or data.test: a report on train would have to score what nobody knows"
+    if data.dev_share:
+        yield "data.dev_share", "cannot be combined with data.unknown_tag: what is drawn could hold unknown tags"
     if model.head == "crf" and model.crf_implementation == "torchcrf":
         yield "model.crf_implementation", "torchcrf cannot learn from data.unknown_tag; native can"
     if model.label_costs:
@@ -230,6 +234,9 @@ def _data_conflicts(config: Config) -> Iterator[tuple[str, str]]:
                 yield "data.splits", f"{split!r} is none of train, dev, test"
     elif not data.train:
         yield "data.train", "needs a file to train on"
+    if data.dev_share and _names_dev(data):
+        named = "data.dev" if data.format != "hub" else "data.splits" if data.splits else "the default data.splits"
+        yield "data.dev_share", f"there is a dev split already ({named}); name none, or leave dev_share out"
     if data.comments == "":
         yield "data.comments", "an empty prefix would skip every line; null means that no line is a comment"
     for key, column in (("data.tokens", data.tokens), ("data.tags", data.tags)):
@@ -281,12 +288,16 @@ def _data_without_effect(config: Config) -> Iterator[tuple[str, str]]:
         yield from ((f"data.{key}", f"on format {data.format}") for key in ("delimiter", "header", "comments"))
     if data.format == "hub":
         yield from ((f"data.{key}", "on format hub (see data.splits)") for key in ("train", "dev", "test"))
-        has_dev = data.splits is None or "dev" in data.splits
     else:
         keys = ("name", "config", "revision", "splits", "labels", "streaming")
         yield from ((f"data.{key}", f"on format {data.format}") for key in keys)
-        has_dev = bool(data.dev)
     if data.format == "conllu":
         yield "data.tokens", "on format conllu"
-    if not has_dev:
-        yield "training.patience", "without a dev split"
+    if not data.dev_share:
+        yield "data.dev_seed", "without data.dev_share"
+        if not _names_dev(data):
+            yield "training.patience", "without a dev split (data.dev_share takes one from train)"
+
+
+def _names_dev(data: DataConfig) -> bool:
+    return "dev" in (data.splits or {"dev": ""}) if data.format == "hub" else bool(data.dev)

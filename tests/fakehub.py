@@ -6,6 +6,7 @@
 
 The clients read their environment when they are imported, so they run in a process of their own. Repositories live
 in memory: each commit is a dict of files, each ref points to a commit, and uploads make commits like `FakeHub.commit`.
+Repositories can be private or gated, and answers can be made to fail (`FakeHub.fail`).
 """
 
 import base64
@@ -18,19 +19,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 LFS_SUFFIXES = (".parquet", ".safetensors", ".bin")
 CONVERT_PREFIX = "refs/convert/"
+TOKEN = "hf_invented"
+OTHER_TOKEN = "hf_another"  # that of somebody else
+Fault = Literal["hang", "cut", "error"]
 
 
 @dataclass
 class Repository:
-    """Every commit of one repository, and what its refs point to."""
+    """Every commit of one repository, what its refs point to, and who may see it (private) or read it (gated)."""
 
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
+    readers: frozenset[str] = frozenset({TOKEN})
+    private: bool = False
+    gated: bool = False
 
     def add(self, files: Mapping[str, bytes], revision: str) -> str:
         """Adds a commit on top of a ref and returns its sha."""
@@ -52,6 +59,8 @@ class FakeHub:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.requests: list[str] = []
         self.objects: dict[str, bytes] = {}
+        self.faults: list[tuple[str, Fault]] = []
+        self.closing = threading.Event()
         hub = self
 
         class BoundHandler(_Handler):
@@ -67,6 +76,7 @@ class FakeHub:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -84,6 +94,13 @@ class FakeHub:
             files = {str(path.relative_to(files)): path.read_bytes() for path in files.rglob("*") if path.is_file()}
         return self.repositories.setdefault((kind, repo_id), Repository()).add(files, revision)
 
+    def fail(self, part: str, *faults: Fault) -> None:
+        """Makes the next answers to GET requests whose path holds `part` fail, one for each fault.
+
+        hang = no answer ever; cut = the connection breaks in the middle of the file; error = status 500.
+        """
+        self.faults += [(part, fault) for fault in faults]
+
     def files(self, repo_id: str, *, kind: str = "datasets", revision: str = "main") -> dict[str, bytes]:
         """The files of a commit."""
         repository = self.repositories[kind, repo_id]
@@ -95,7 +112,7 @@ class FakeHub:
         return inherited | {
             "HF_ENDPOINT": self.url,
             "HF_HOME": str(home),
-            "HF_TOKEN": "hf_invented",
+            "HF_TOKEN": TOKEN,
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -132,6 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         path, body = self._path(), self._body()
+        if self._token() is None:
+            return self._refuse(401, message="Invalid username or password.")
         if path == "/api/repos/create":
             wanted = json.loads(body)
             repo_id = "/".join(filter(None, [wanted.get("organization") or "tester", wanted["name"]]))
@@ -146,9 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
         if path.endswith(".git/info/lfs/objects/batch"):
             return self._lfs_batch(json.loads(body))
         kind, repo_id, verb, rest = self._split_api(path)
-        repository = self.hub.repositories.get((kind, repo_id))
+        repository = self._find(kind, repo_id)
         if repository is None:
-            return self._missing("RepoNotFound")
+            return None
         if verb == "preupload":
             files = [
                 {"path": item["path"], "uploadMode": _mode(item["path"]), "shouldIgnore": False}
@@ -166,6 +185,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _get(self) -> None:
         path = self._path()
+        fault = self._next_fault(path)
+        if fault == "hang":
+            self.hub.closing.wait()
+            self.close_connection = True
+            return None
+        if fault == "error":
+            return self._answer(500, {"error": "out of order"})
         if path == "/api/whoami-v2":
             return self._answer(200, {"type": "user", "name": "tester", "auth": {"accessToken": {"role": "write"}}})
         if path.startswith("/api/"):
@@ -173,22 +199,24 @@ class _Handler(BaseHTTPRequestHandler):
         kind, path = ("datasets", path[len("/datasets") :]) if path.startswith("/datasets/") else ("models", path)
         repo_id, _, rest = path.strip("/").partition("/resolve/")
         raw_revision, _, name = rest.partition("/")
-        repository = self.hub.repositories.get((kind, repo_id))
+        repository = self._find(kind, repo_id)
         if repository is None:
-            return self._missing("RepoNotFound")
+            return None
+        if repository.gated and self._token() not in repository.readers:
+            return self._refuse(401 if self._token() is None else 403, "GatedRepo", "Access to it is restricted.")
         commit = repository.resolve(unquote(raw_revision))
         if commit is None:
             return self._missing("RevisionNotFound")
         content = repository.commits[commit].get(unquote(name))
         if content is None:
             return self._missing("EntryNotFound", commit)
-        return self._send_file(content, unquote(name), commit)
+        return self._send_file(content, unquote(name), commit, cut=fault == "cut")
 
     def _get_api(self, path: str) -> None:
         kind, repo_id, verb, rest = self._split_api(path)
-        repository = self.hub.repositories.get((kind, repo_id))
+        repository = self._find(kind, repo_id)
         if repository is None:
-            return self._missing("RepoNotFound")
+            return None
         if verb == "refs":
             return self._answer(200, _list_refs(repository.refs))
         raw_revision, _, folder = rest.partition("/")
@@ -201,8 +229,32 @@ class _Handler(BaseHTTPRequestHandler):
             entries = _tree(files, unquote(folder), recursive=recursive)
             return self._answer(200, entries) if entries or not folder else self._missing("EntryNotFound")
         siblings = [{"rfilename": name} for name in sorted(files)]
-        facts = {"id": repo_id, "sha": commit, "siblings": siblings, "private": False, "gated": False, "tags": []}
-        return self._answer(200, facts)
+        access = {"private": repository.private, "gated": "manual" if repository.gated else False}
+        return self._answer(200, {"id": repo_id, "sha": commit, "siblings": siblings, "tags": [], **access})
+
+    def _find(self, kind: str, repo_id: str) -> Repository | None:
+        """A repository that the request's token may see; where there is none, the request is answered."""
+        repository = self.hub.repositories.get((kind, repo_id))
+        token = self._token()
+        if token not in (None, TOKEN, OTHER_TOKEN):
+            self._refuse(401, message="Invalid credentials in Authorization header")
+        elif repository is None or (repository.private and token not in repository.readers):
+            if token is None:
+                # the clients know it by the message alone, but only from https
+                self._refuse(401, "RepoNotFound", "Invalid username or password.")
+            else:
+                self._missing("RepoNotFound")
+        else:
+            return repository
+        return None
+
+    def _token(self) -> str | None:
+        return (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
+
+    def _next_fault(self, path: str) -> Fault | None:
+        faults = self.hub.faults
+        found = next((index for index, (part, _) in enumerate(faults) if part in path), None)
+        return None if found is None or self.command != "GET" else faults.pop(found)[1]
 
     def _lfs_batch(self, wanted: Any) -> None:
         objects = [
@@ -247,7 +299,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _send_file(self, content: bytes, name: str, commit: str) -> None:
+    def _send_file(self, content: bytes, name: str, commit: str, *, cut: bool = False) -> None:
         start, end, status = 0, len(content) - 1, 200
         wanted = self.headers.get("Range")
         if wanted and self.command == "GET":
@@ -260,14 +312,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("ETag", f'"{digest}"')
         self.send_header("X-Repo-Commit", commit)
         self.send_header("Accept-Ranges", "bytes")
-        self._finish(content[start : end + 1])
+        self._finish(content[start : end + 1], cut=cut)
 
     def _missing(self, code: str, commit: str | None = None) -> None:
-        self.send_response(404)
-        self.send_header("X-Error-Code", code)
-        self.send_header("X-Error-Message", code)
-        if commit is not None:
-            self.send_header("X-Repo-Commit", commit)
+        self._refuse(404, code, code, commit=commit)
+
+    def _refuse(self, status: int, code: str | None = None, message: str = "", *, commit: str | None = None) -> None:
+        self.send_response(status)
+        for name, value in (("X-Error-Code", code), ("X-Error-Message", message), ("X-Repo-Commit", commit)):
+            if value:
+                self.send_header(name, value)
         self._finish(b"{}")
 
     def _answer(self, status: int, answer: object) -> None:
@@ -275,11 +329,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self._finish(json.dumps(answer).encode())
 
-    def _finish(self, content: bytes) -> None:
+    def _finish(self, content: bytes, *, cut: bool = False) -> None:
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self.wfile.write(content[: len(content) // 2] if cut else content)
+        if cut:
+            self.close_connection = True
 
 
 _VERBS = frozenset({"revision", "tree", "refs", "preupload", "commit", "paths-info"})

@@ -413,7 +413,8 @@ class TestTypes:
 AT_LEAST = {
     0: "features.words.dim features.words.singleton_dropout features.words.word_dropout features.affixes.dim "
     "model.dropout model.proj_size model.input_dropout model.output_dropout training.weight_decay training.momentum "
-    "training.warmup training.clip_norm training.patience training.seed training.num_threads",
+    "training.warmup training.clip_norm training.patience training.seed training.num_threads data.dev_share "
+    "data.dev_seed",
     1: "features.words.min_count features.characters.dim features.characters.hidden_dim "
     "features.characters.kernel_size features.characters.max_length features.affixes.num_buckets "
     "features.affixes.prefixes features.affixes.suffixes model.hidden_dim model.num_layers training.num_epochs "
@@ -421,7 +422,7 @@ AT_LEAST = {
 }
 BELOW_ONE = (
     "features.words.word_dropout model.dropout model.input_dropout model.output_dropout training.momentum "
-    "training.warmup"
+    "training.warmup data.dev_share"
 )
 AT_MOST = {
     999: "features.characters.kernel_size",
@@ -432,10 +433,11 @@ AT_MOST = {
     2**24: "features.affixes.num_buckets",
     10**9: "features.words.min_count training.num_epochs training.batch_size training.batch_tokens "
     "training.accumulate training.patience",
-    2**63 - 1: "training.seed",
+    2**63 - 1: "training.seed data.dev_seed",
 }
 # what else a setting at its bound needs to be allowed
 COMPANY: dict[str, list[tuple[str, object]]] = {
+    "data.dev_seed": [("data.dev_share", 0.1)],
     "features.words.dim": [("features.words.singleton_dropout", 0.5)],
     "model.dropout": [("model.num_layers", 2)],
     "model.hidden_dim": [("model.proj_size", 0)],
@@ -659,8 +661,13 @@ WITHOUT_EFFECT: list[tuple[list[tuple[str, object]], list[tuple[str, object]], s
         "with dim: 0",
     ),
     ([], [("training.momentum", 0.9)], "with optimizer: adamw"),
-    ([], [("training.patience", 3)], "without a dev split"),
-    ([*HUB, ("data.splits", {"train": "a"})], [("training.patience", 3)], "without a dev split"),
+    ([], [("training.patience", 3)], "without a dev split (data.dev_share takes one from train)"),
+    (
+        [*HUB, ("data.splits", {"train": "a"})],
+        [("training.patience", 3)],
+        "without a dev split (data.dev_share takes one from train)",
+    ),
+    ([], [("data.dev_seed", 3)], "without data.dev_share"),
 ]
 
 

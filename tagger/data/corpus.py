@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from tagger.config import DataConfig, SchemeName
 from tagger.data.arrow import ArrowSentences
+from tagger.data.carve import carve_out
 from tagger.data.columns import read_conll, read_first_row
 from tagger.data.conllu import read_conllu
 from tagger.data.lines import list_names, read_lines
@@ -56,7 +57,7 @@ class Corpus:
 
 
 def load_corpus(data: DataConfig) -> Corpus:
-    """Reads every split that the config names.
+    """Reads every split that the config names, or has taken from train.
 
     Args:
         data: the data section.
@@ -82,6 +83,8 @@ def load_corpus(data: DataConfig) -> Corpus:
             )
     if is_plain(data.scheme):
         _refuse_spans(splits["train"], data, where=str(origins["train"]["source"]))
+    if data.dev_share:
+        carve_out(splits, origins, data)
     labels = _labels(splits["train"], data)
     if not labels:
         path = None if data.format == "hub" else Path(str(data.train))
@@ -92,7 +95,8 @@ def load_corpus(data: DataConfig) -> Corpus:
             f"{origins['train']['source']}: every tag is {found}, so there is nothing to learn; are the tags elsewhere?"
             f"{_tag_places(path, data)}"
         )
-    manifest = {split: {**origins[split], **_count(splits[split], data)} for split in splits}
+    ordered = sorted(splits, key=("train", "dev", "test").index)
+    manifest = {split: {**origins[split], **_count(splits[split], data)} for split in ordered}
     return Corpus(
         train=splits["train"],
         dev=splits.get("dev", ArrowSentences()),
@@ -216,7 +220,8 @@ def _load_hub_splits(data: DataConfig) -> tuple[dict[str, list[Sentence]], dict[
         labels=labels,
         streaming=data.streaming,
     )
-    origins = {split: {"source": f"{data.name}/{name}", "commit": loaded.commit} for split, name in names.items()}
+    facts = {"commit": loaded.commit, **({} if loaded.labels is None else {"labels": loaded.labels})}
+    origins = {split: {"source": f"{data.name}/{name}", **facts} for split, name in names.items()}
     return loaded.splits, origins
 
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,14 @@ from typing import Any
 
 from tagger.data.lines import TagChecker, read_lines
 from tagger.errors import ConfigError, DataError
+from tagger.schemes import OUTSIDE, join_tag
 from tagger.sentence import Sentence
 
 ROWS_PER_READ = 1000
+UNLABELLED = -1
 STRINGS = ("string", "large_string", "null")  # null: a column whose every list is empty
+
+_PREFIX = re.compile(r"[A-Z]-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +41,45 @@ class Columns:
     known_only: bool = False
 
 
+def check_columns(features: Mapping[str, Any], columns: Columns, *, where: str) -> None:
+    """Raises a ConfigError, which lists the columns there are, if those of tokens and tags are not there or no lists.
+
+    Args:
+        features: the `datasets` feature of each column.
+        columns: where the tokens and tags are to be.
+        where: what errors call the split.
+    """
+    for key, column in (("tokens", columns.tokens), ("tags", columns.tags)):
+        if column is not None and column not in features:
+            there = ", ".join(sorted(features))
+            raise ConfigError(f"data.{key}: {where} has no column {column!r}; there are: {there}")
+        if column is not None and getattr(features[column], "feature", None) is None:
+            raise ConfigError(f"data.{key}: column {column!r} of {where} holds {features[column]}, not lists")
+    inner = features[columns.tokens].feature
+    if getattr(inner, "dtype", None) not in STRINGS:
+        kind = getattr(inner, "dtype", inner)
+        raise ConfigError(f"data.tokens: column {columns.tokens!r} of {where} holds lists of {kind}, not of strings")
+
+
 def find_tag_names(
     feature: Any,
     own: Sequence[str] | None,
     labels: Sequence[str] | Path | None,
     *,
+    columns: Columns,
     where: str,
     find_file: Callable[[], Path | None],
 ) -> Mapping[int, str] | None:
     """Finds what integer tags mean.
 
+    In the scheme IO, names without a prefix are types: `person` is read as `I-person`. An id of -1, by which datasets
+    mark what is not labelled, is the unknown tag where the config names one.
+
     Args:
         feature: the `datasets` feature of the column of tags: a list of class labels, strings or integers.
         own: the names that the split's own files give; they go before the feature's.
         labels: the names that the config gives, in the order of their ids, or a file of them.
+        columns: how the tags spell spans, and which of them is unknown.
         where: what errors call the column.
         find_file: the repository's own file of names, or None; called only where nothing else names the integers.
 
@@ -66,15 +96,23 @@ def find_tag_names(
     if names or dtype in STRINGS:
         if labels is not None:
             raise ConfigError(f"data.labels: {where} names its own tags; leave labels out")
-        return dict(enumerate(names)) if names else None
+        return _spell(dict(enumerate(names)), columns) if names else None
     if not str(dtype).startswith(("int", "uint")):
-        raise ConfigError(f"data.tags: {where} holds {dtype}, not strings or class labels")
+        raise ConfigError(f"data.tags: {where} holds lists of {dtype or feature.feature}, not of strings or labels")
     if labels is not None and not isinstance(labels, (str, Path)):
-        return dict(enumerate(labels))
+        return _spell(dict(enumerate(labels)), columns)
     file = find_file() if labels is None else Path(labels)
     if file is None:
         raise ConfigError(f"data.labels: {where} holds integers without names, so labels must name them")
-    return _read_labels(file)
+    return _spell(_read_labels(file), columns)
+
+
+def _spell(names: Mapping[int, str], columns: Columns) -> Mapping[int, str]:
+    """The names as tags of the scheme, with one for -1 where a tag may be unknown."""
+    if columns.scheme == "IO" and OUTSIDE in names.values() and not any(map(_PREFIX.match, names.values())):
+        kept = (OUTSIDE, columns.unknown)
+        names = {number: name if name in kept else join_tag("I", name) for number, name in names.items()}
+    return names if columns.unknown is None else {UNLABELLED: columns.unknown, **names}
 
 
 def _read_labels(path: Path) -> Mapping[int, str]:
@@ -86,12 +124,11 @@ def _read_labels(path: Path) -> Mapping[int, str]:
         value = json.loads("\n".join(lines))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
-    names = dict(enumerate(value)) if isinstance(value, list) else {number: tag for tag, number in value.items()}
-    if len(names) != len(value) or not all(
-        type(number) is int and isinstance(tag, str) for number, tag in names.items()
-    ):
+    pairs = list(enumerate(value)) if isinstance(value, list) else [(number, tag) for tag, number in value.items()]
+    fits = all(type(number) is int and isinstance(tag, str) for number, tag in pairs)
+    if not fits or len({number for number, _ in pairs}) < len(pairs):
         raise DataError(f"{path}: expected a list of names, or an object of name -> id with an id for each")
-    return names
+    return dict(pairs)
 
 
 def read_rows(dataset: Any, columns: Columns, names: Mapping[int, str] | None, *, where: str) -> Iterator[Sentence]:
@@ -128,9 +165,14 @@ def read_rows(dataset: Any, columns: Columns, names: Mapping[int, str] | None, *
                 tags = tuple(values if names is None else map(names.get, values))
                 for tag, value in zip(tags, values, strict=True):
                     if tag is None:
-                        raise DataError(
-                            f"{source}: " + ("a tag is null" if value is None else f"tag {value} has no name")
-                        )
+                        raise DataError(f"{source}: {_describe_nameless(value)}")
                     checker.check(tag, source)
             yield Sentence(tokens=tuple(tokens), tags=tags, source=source)
             row += 1
+
+
+def _describe_nameless(value: int | None) -> str:
+    if value is None:
+        return "a tag is null"
+    hint = " (-1 means not labelled; with data.unknown_tag, train may hold it)" if value == UNLABELLED else ""
+    return f"tag {value} has no name{hint}"

@@ -1,96 +1,23 @@
 """Hugging Face datasets, read by the real clients from a Hub on 127.0.0.1.
 
-The clients read their environment at import, and importing them takes seconds, so one other process answers every
-question of this file. `answers` maps the name of a question to what `load_hub` returned or raised.
+One other process answers every question of this file. `answers` maps the name of a question to what `load_hub` returned
+or raised. What goes wrong on the way is in `test_hub_client.py`.
 """
 
-import io
 import json
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow
 import pytest
-from pyarrow import parquet
 
 from tests.fakehub import FakeHub
+from tests.hub_reader import Reader, message_of, reading, table
 
-ROOT = Path(__file__).parents[2]
 NAMES = ["O", "B-PLACE", "I-PLACE"]
 TOKENS = [["Rain", "in", "Upper", "Marl"], ["Nobody", "came"], ["Marl", "sleeps"]]
 IDS = [[0, 0, 1, 2], [0, 0], [1, 0]]
 TAGS = [["O", "O", "B-PLACE", "I-PLACE"], ["O", "O"], ["B-PLACE", "O"]]
-
-# One question a line in, one answer a line out.
-RUNNER = """
-import json, pathlib, sys
-from tagger.data.hub import load_hub
-
-for line in sys.stdin:
-    arguments = json.loads(line)
-    if "labels_file" in arguments:
-        arguments["labels"] = pathlib.Path(arguments.pop("labels_file"))
-    try:
-        data = load_hub(arguments.pop("name"), **arguments)
-        rows = {key: [[s.tokens, s.tags, s.source] for s in value] for key, value in data.splits.items()}
-        answer = {"commit": data.commit, "splits": rows}
-    except Exception as error:
-        answer = {"error": type(error).__name__, "message": str(error), "chained": error.__cause__ is not None}
-    print(json.dumps(answer), flush=True)
-"""
-
-
-def table(tokens: object, tags: object = None, *, names: Sequence[str] | None = None) -> bytes:
-    """A Parquet file; with `names`, its tags are class labels, as `datasets` notes it in the file's schema."""
-    columns = {"tokens": pyarrow.array(tokens)}
-    if tags is not None:
-        columns["tags"] = pyarrow.array(tags)
-    content = pyarrow.table(columns)
-    if names is not None:
-        labels = {"feature": {"names": list(names), "_type": "ClassLabel"}, "_type": "List"}
-        words = {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"}
-        note = {"info": {"features": {"tokens": words, "tags": labels}}}
-        content = content.replace_schema_metadata({"huggingface": json.dumps(note)})
-    file = io.BytesIO()
-    parquet.write_table(content, file)
-    return file.getvalue()
-
-
-class Reader:
-    """A process that holds the real clients and answers questions in order."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", RUNNER],
-            cwd=ROOT,
-            env={**environment, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def ask(self, name: str, splits: Mapping[str, str] | None = None, **arguments: object) -> None:
-        question = {"name": name, "config": None, "revision": None, "splits": splits or {"train": "train"}}
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({**question, "scheme": "BIO", **arguments}) + "\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> Any:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, "the reading process ended early"
-        return json.loads(line)
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +43,11 @@ def fill(hub: FakeHub) -> None:
     hub.commit("marl/unknown-named", {"train.parquet": table(TOKENS, IDS, names=["O", "B-PLACE", "_"])})
     hub.commit("marl/script", {"script.py": b"raise SystemExit"})
     hub.commit("marl/script", {"default/train/0000.parquet": labelled}, revision="refs/convert/parquet")
+    types = table(TOKENS, [[0, 0, 1, 1], [0, 0], [2, 0]], names=["O", "place", "place-river"])
+    hub.commit("marl/types", {"train.parquet": types})
+    several = {f"{config}/{split}/0000.parquet": table([[config, split]], [[1, 2]]) for config, split in CONVERTED}
+    hub.commit("marl/several", {"several.py": b"raise SystemExit", "dataset/label.json": label_json})
+    hub.commit("marl/several", several, revision="refs/convert/parquet")
     hub.commit("marl/minus", {"train.parquet": table(TOKENS, [[0, 0, 1, 2], [0, -1], [1, 0]], names=NAMES)})
     hub.commit("marl/beyond", {"train.parquet": table(TOKENS, [[0, 0, 1, 2], [0, 0], [7, 0]])})
     hub.commit("marl/short", {"train.parquet": table(TOKENS, [[0, 0, 1, 2], [0], [1, 0]], names=NAMES)})
@@ -123,6 +55,8 @@ def fill(hub: FakeHub) -> None:
     hub.commit("marl/empty", {"train.parquet": table([["a"], ["b", ""]], [["O"], ["O", "O"]])})
     hub.commit("marl/nulltag", {"train.parquet": table([["a", "b"], ["c", "d"]], [["O", "O"], ["O", None]])})
     hub.commit("marl/text", {"train.parquet": table(["Rain in Marl"], [["O"]])})
+    hub.commit("marl/nested", {"train.parquet": table([[["Rain"]]], [[[0]]])})
+    hub.commit("marl/floats", {"train.parquet": table([["Rain"]], [[0.5]])})
     hub.commit("marl/damaged", {"train.parquet": b"PAR1 and then nothing"})
     card = "---\nconfigs:\n" + "".join(
         f"- config_name: {name}\n  data_files:\n  - split: train\n    path: {name}/train.parquet\n" for name in "ab"
@@ -132,6 +66,8 @@ def fill(hub: FakeHub) -> None:
     hub.commit("marl/rows", {"train.jsonl": b'{"tokens": ["Rain"], "tags": ["O"]}\n'})
 
 
+CONVERTED = [("de", "train_de"), ("de", "val_de"), ("en", "train_en"), ("en", "val_en"), ("en", "partial-test_en")]
+SEVERAL: dict[str, Any] = {"name": "marl/several", "revision": "refs/convert/parquet"}
 QUESTIONS: dict[str, dict[str, Any]] = {
     "labelled": {"name": "marl/labelled", "splits": {"train": "train", "dev": "validation"}},
     "labelled streaming": {
@@ -150,7 +86,22 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "shards": {"name": "marl/shards"},
     "script": {"name": "marl/script"},
     "converted": {"name": "marl/script", "revision": "refs/convert/parquet"},
+    "converted en": {**SEVERAL, "config": "en", "splits": {"train": "train_en", "dev": "val_en"}},
+    "converted en streaming": {
+        **SEVERAL,
+        "config": "en",
+        "splits": {"train": "train_en", "dev": "val_en"},
+        "streaming": True,
+    },
+    "converted, no config": {**SEVERAL, "config": "fr"},
+    "converted, config not given": SEVERAL,
+    "converted, no split": {**SEVERAL, "config": "en", "splits": {"train": "train_en", "test": "test_en"}},
+    "types": {"name": "marl/types", "scheme": "IO"},
+    "types, list": {"name": "marl/ints", "scheme": "IO", "labels": ["O", "place", "river"]},
+    "types, BIO": {"name": "marl/types"},
     "minus": {"name": "marl/minus"},
+    "minus, unknown": {"name": "marl/minus", "unknown": "_"},
+    "minus, unknown in dev": {"name": "marl/minus", "unknown": "_", "splits": {"dev": "train"}},
     "minus streaming": {"name": "marl/minus", "streaming": True},
     "beyond": {"name": "marl/beyond", "labels": NAMES},
     "short": {"name": "marl/short"},
@@ -159,6 +110,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "nulltag": {"name": "marl/nulltag"},
     "scheme": {"name": "marl/strings", "scheme": "IO"},
     "text": {"name": "marl/text"},
+    "nested tokens": {"name": "marl/nested", "tags": None},
+    "floats": {"name": "marl/floats"},
     "damaged": {"name": "marl/damaged"},
     "unknown": {"name": "marl/unknown", "unknown": "_"},
     "unknown label": {"name": "marl/unknown-named", "unknown": "_", "streaming": True},
@@ -186,18 +139,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reader(hub: FakeHub, home: Path) -> Iterator[Reader]:
-    reader = Reader(hub.environment(home))
-    yield reader
-    reader.close()
+    with reading(hub.environment(home)) as reader:
+        yield reader
 
 
 @pytest.fixture(scope="module")
 def answers(reader: Reader) -> dict[str, Any]:
-    found = {}
-    for key, question in QUESTIONS.items():
-        reader.ask(**question)
-        found[key] = reader.answer()
-    return found
+    return {key: reader.ask(**question) for key, question in QUESTIONS.items()}
 
 
 def rows(tags: Sequence[Sequence[str]] | None = TAGS, *, where: str) -> list[list[object]]:
@@ -244,6 +192,32 @@ def test_configurations(answers: dict[str, Any]) -> None:
     assert answers["config b"]["splits"] == {"train": [[["b"], ["O"], "marl/configs/train/row 0"]]}
 
 
+@pytest.mark.parametrize("key", ["converted en", "converted en streaming"])
+def test_folders_of_a_converted_branch_are_configurations_and_splits(
+    hub: FakeHub, answers: dict[str, Any], key: str
+) -> None:
+    expected = {"train": "train_en", "dev": "val_en"}
+    assert answers[key]["splits"] == {
+        ours: [[["en", theirs], ["B-PLACE", "I-PLACE"], f"marl/several/{theirs}/row 0"]]
+        for ours, theirs in expected.items()
+    }
+    refs = hub.repositories["datasets", "marl/several"].refs
+    assert answers[key]["commit"] == refs["refs/convert/parquet"]
+    assert answers[key]["labels"] == f"dataset/label.json@{refs['main']}"  # the converted branch has none
+
+
+def test_names_of_types_are_tags_of_io(answers: dict[str, Any]) -> None:
+    tags = [["O", "O", "I-place", "I-place"], ["O", "O"], ["I-place-river", "O"]]
+    assert answers["types"]["splits"] == {"train": rows(tags, where="marl/types/train")}
+    tags = [["O", "O", "I-place", "I-river"], ["O", "O"], ["I-place", "O"]]
+    assert answers["types, list"]["splits"] == {"train": rows(tags, where="marl/ints/train")}
+
+
+def test_minus_one_is_the_unknown_tag(answers: dict[str, Any]) -> None:
+    tags = [TAGS[0], ["O", "_"], TAGS[2]]
+    assert answers["minus, unknown"]["splits"] == {"train": rows(tags, where="marl/minus/train")}
+
+
 @pytest.mark.parametrize("key", ["rows", "rows streaming"])
 def test_a_dataset_of_json_lines(answers: dict[str, Any], key: str) -> None:
     assert answers[key]["splits"] == {"train": [[["Rain"], ["O"], "marl/rows/train/row 0"]]}
@@ -256,7 +230,16 @@ def test_a_dataset_of_json_lines(answers: dict[str, Any], key: str) -> None:
         ("labels for strings", "ConfigError", ["data.labels", "leave labels out"]),
         ("shards", "DataError", ["marl/shards/train", "train-00000.parquet", "train-00001.parquet"]),
         ("script", "ConfigError", ["data.revision", "marl/script", "refs/convert/parquet"]),
-        ("minus", "DataError", ["marl/minus/train/row 1: tag -1 "]),
+        ("converted, no config", "ConfigError", ["marl/several has no configuration 'fr'; there are: de, en"]),
+        ("converted, config not given", "ConfigError", ["marl/several has several; pick one; there are: de, en"]),
+        (
+            "converted, no split",
+            "ConfigError",
+            ["data.splits.test: marl/several has no split 'test_en'; there are: partial-test_en, train_en, val_en"],
+        ),
+        ("types, BIO", "DataError", ["marl/types/train/row 0: 'place' is no tag of scheme BIO"]),
+        ("minus", "DataError", ["marl/minus/train/row 1: tag -1 has no name", "data.unknown_tag"]),
+        ("minus, unknown in dev", "DataError", ["marl/minus/train/row 1: the tag is unknown ('_')"]),
         ("unknown in dev", "DataError", ["marl/unknown/train/row 0: the tag is unknown ('_'), but gold must be known"]),
         ("minus streaming", "DataError", ["marl/minus/train/row 1: tag -1 "]),
         ("beyond", "DataError", ["marl/beyond/train/row 2: tag 7 has no name"]),
@@ -266,12 +249,14 @@ def test_a_dataset_of_json_lines(answers: dict[str, Any], key: str) -> None:
         ("nulltag", "DataError", ["marl/nulltag/train/row 1: a tag is null"]),
         ("scheme", "DataError", ["marl/strings/train/row 0: 'B-PLACE' is no tag of scheme IO"]),
         ("text", "ConfigError", ["data.tokens", "marl/text/train", "string"]),
+        ("nested tokens", "ConfigError", ["data.tokens: column 'tokens' of marl/nested/train holds lists of List("]),
+        ("floats", "ConfigError", ["data.tags: column 'tags' of marl/floats holds lists of float64, not of strings"]),
         ("damaged", "DataError", ["marl/damaged: cannot be read"]),
         ("no repository", "MissingInputError", ["marl/nowhere: no such dataset"]),
         ("bad name", "ConfigError", ["data.name", "marl/no/where"]),
         ("no revision", "MissingInputError", ["marl/script: no revision 'v9'; there are: main, refs/convert/parquet"]),
         ("no config", "ConfigError", ["data.config: marl/configs has no configuration 'c'; there are: a, b"]),
-        ("config not given", "ConfigError", ["data.config: pick one; there are: a, b"]),
+        ("config not given", "ConfigError", ["data.config: marl/configs has several; pick one; there are: a, b"]),
         ("config invented", "ConfigError", ["data.config: marl/strings has no configuration 'c'; there are: default"]),
         ("no split", "ConfigError", ["data.splits.dev: marl/labelled has no split 'dev'", ": train, validation"]),
         ("no tags column", "ConfigError", ["data.tags: marl/labelled/train has no column 'ner_tags'", "tags, tokens"]),
@@ -293,6 +278,7 @@ def test_errors_are_one_line_that_says_where(answers: dict[str, Any], key: str, 
         ("O\nB-PLACE\nI-PLACE\n", TAGS),
         ("[0, 1, 2]", "DataError"),
         ('{"O": 0, "B-PLACE": 0, "I-PLACE": 2}', "DataError"),
+        ('{"O": [0]}', "DataError"),
         ("[", "DataError"),
         (None, "MissingInputError"),
     ],
@@ -301,8 +287,7 @@ def test_labels_from_a_file(reader: Reader, tmp_path: Path, content: str | None,
     file = tmp_path / "labels"
     if content is not None:
         file.write_text(content, encoding="utf-8")
-    reader.ask("marl/ints", labels_file=str(file))
-    answer = reader.answer()
+    answer = reader.ask("marl/ints", labels_file=str(file))
     if isinstance(expected, str):
         assert answer.get("error") == expected, answer
         assert str(file) in answer["message"]
@@ -312,27 +297,21 @@ def test_labels_from_a_file(reader: Reader, tmp_path: Path, content: str | None,
 
 def test_a_new_commit_is_read_and_an_old_one_can_be_asked_for(hub: FakeHub, reader: Reader) -> None:
     old = hub.commit("marl/moving", {"train.parquet": table([["old"]], [["O"]])})
-    reader.ask("marl/moving")
-    first = reader.answer()
+    first = reader.ask("marl/moving")
     new = hub.commit("marl/moving", {"train.parquet": table([["new"]], [["O"]])})
-    reader.ask("marl/moving")
-    second = reader.answer()
-    reader.ask("marl/moving", revision=old)
-    third = reader.answer()
+    second = reader.ask("marl/moving")
+    third = reader.ask("marl/moving", revision=old)
     texts = [(answer["commit"], answer["splits"]["train"][0][0]) for answer in (first, second, third)]
     assert texts == [(old, ["old"]), (new, ["new"]), (old, ["old"])]
 
 
 def test_offline_reads_the_cache(hub: FakeHub, home: Path, answers: dict[str, Any]) -> None:
-    offline = Reader(hub.environment(home, HF_HUB_OFFLINE="1"))
     before = len(hub.requests)
-    questions = ["labelled", "ints, label.json", "converted", "config b", "swapped", "strings"]
-    for key in questions:
-        offline.ask(**QUESTIONS[key])
-    offline.ask("marl/labelled", revision=answers["labelled"]["commit"])
-    offline.ask("marl/nowhere")
-    found = [offline.answer() for _ in range(len(questions) + 2)]
-    offline.close()
+    questions = ["labelled", "ints, label.json", "converted", "config b", "swapped", "strings", "converted en"]
+    with reading(hub.environment(home, HF_HUB_OFFLINE="1")) as offline:
+        found = [offline.ask(**QUESTIONS[key]) for key in questions]
+        found.append(offline.ask("marl/labelled", revision=answers["labelled"]["commit"]))
+        found.append(offline.ask("marl/nowhere"))
     assert len(hub.requests) == before
     for key, answer in zip(questions, found, strict=False):
         if key != "swapped":
@@ -340,52 +319,18 @@ def test_offline_reads_the_cache(hub: FakeHub, home: Path, answers: dict[str, An
     # Which of the cached files a split came from is not known offline, and a wrong name would be silent.
     assert found[4].get("error") == "DataError"
     assert found[-2]["splits"] == {"train": answers["labelled"]["splits"]["train"]}
-    assert found[-1].get("error") == "MissingInputError"
-    assert "HF_HUB_OFFLINE" in found[-1]["message"]
+    message = message_of(found[-1], "MissingInputError")
+    assert message == "marl/nowhere: revision main is not in the cache, and HF_HUB_OFFLINE is set"
 
 
 def test_offline_never_takes_another_commit(hub: FakeHub, tmp_path: Path) -> None:
     old = hub.commit("marl/pinned", {"train.parquet": table([["old"]], [["O"]])})
-    online = Reader(hub.environment(tmp_path))
-    online.ask("marl/pinned")
-    assert online.answer()["commit"] == old
-    hub.commit("marl/pinned", {"train.parquet": table([["new"]], [["O"]])})
-    online.ask("marl/pinned", streaming=True)  # notes the new commit in the cache, without its rows
-    assert online.answer()["splits"]["train"][0][0] == ["new"]
-    online.close()
-    offline = Reader(hub.environment(tmp_path, HF_HUB_OFFLINE="1"))
-    offline.ask("marl/pinned")
-    answer = offline.answer()
-    offline.close()
+    with reading(hub.environment(tmp_path)) as online:
+        assert online.ask("marl/pinned")["commit"] == old
+        hub.commit("marl/pinned", {"train.parquet": table([["new"]], [["O"]])})
+        # notes the new commit in the cache, without its rows
+        assert online.ask("marl/pinned", streaming=True)["splits"]["train"][0][0] == ["new"]
+    with reading(hub.environment(tmp_path, HF_HUB_OFFLINE="1")) as offline:
+        answer = offline.ask("marl/pinned")
     assert answer.get("error") == "MissingInputError", answer
     assert old in answer["message"]
-
-
-def test_a_server_that_is_down_is_one_line(tmp_path: Path) -> None:
-    with FakeHub() as hub:
-        environment = hub.environment(tmp_path)
-    down = Reader(environment)
-    down.ask("marl/labelled")
-    answer = down.answer()
-    down.close()
-    assert answer.get("error") == "MissingInputError", answer
-    assert answer["message"].startswith(f"marl/labelled: no answer from {environment['HF_ENDPOINT']}")
-    assert "\n" not in answer["message"]
-    assert answer["chained"]
-
-
-def test_a_folder_can_be_uploaded(hub: FakeHub, tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "notes.txt").write_text("own words", encoding="utf-8")
-    (tmp_path / "folder" / "train.parquet").write_bytes(table(TOKENS, TAGS))
-    code = (
-        "import sys; from huggingface_hub import HfApi\n"
-        "HfApi().create_repo('tester/new', repo_type='dataset')\n"
-        "HfApi().upload_folder(repo_id='tester/new', repo_type='dataset', folder_path=sys.argv[1])"
-    )
-    subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "folder")], env=hub.environment(tmp_path / "hf"), check=True
-    )
-    files = hub.files("tester/new")
-    assert files["notes.txt"] == b"own words"
-    assert files["train.parquet"] == (tmp_path / "folder" / "train.parquet").read_bytes()
