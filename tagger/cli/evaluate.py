@@ -3,7 +3,6 @@
 import argparse
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagger.cli.common import (
@@ -33,7 +32,12 @@ The data are read as the model's training data were; --from, --tokens and --tags
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
-    parser.add_argument("model", metavar="MODEL", type=given, help="a run folder or a model folder")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        type=given,
+        help="a run folder, a model folder, or OWNER/NAME[@REVISION] on the Hugging Face Hub",
+    )
     parser.add_argument("data", metavar="DATA", nargs="+", type=given_path, help="files with gold tags")
     parser.add_argument(
         "--out",
@@ -55,6 +59,7 @@ def run(options: argparse.Namespace) -> None:
     set_threads(options.threads)
     from tagger.evaluation.render import render_text
     from tagger.inference.device import pick_device
+    from tagger.inference.hub_models import locate_model
     from tagger.inference.model_folder import load_model
     from tagger.inference.predictor import predictor_of
     from tagger.training.evaluate import evaluate, read_gold
@@ -66,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("--out: two files have the same name, so their reports would overwrite each other")
     for folder in folders:
         check_folder(folder)  # said before the work, not after
-    saved = load_model(Path(options.model))
+    saved = load_model(locate_model(options.model))
     data = _describe(saved.config.data, options)
     predictor = predictor_of(saved, device=pick_device(options.device, key="--device"))
     for number, path in enumerate(options.data):

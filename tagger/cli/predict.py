@@ -41,7 +41,12 @@ _BY_SUFFIX = {".conll": "conll", ".conllu": "conllu", ".jsonl": "jsonl"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
-    parser.add_argument("model", metavar="MODEL", type=given, help="a run folder or a model folder")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        type=given,
+        help="a run folder, a model folder, or OWNER/NAME[@REVISION] on the Hugging Face Hub",
+    )
     parser.add_argument(
         "input", metavar="INPUT", nargs="?", type=given, default="-", help="a file; default: standard input (-)"
     )
@@ -84,11 +89,12 @@ def run(options: argparse.Namespace) -> None:
     from tagger.data.columns import format_conll
     from tagger.data.rows import format_jsonl
     from tagger.inference.device import pick_device
+    from tagger.inference.hub_models import locate_model
     from tagger.inference.model_folder import load_model
     from tagger.inference.predictor import predictor_of
 
     device = pick_device(options.device, key="--device")
-    saved = load_model(Path(options.model))
+    saved = load_model(locate_model(options.model))
     data = None
     if source_format != "raw":
         data = describe_data(saved.config.data, source_format=source_format, tokens=options.tokens)

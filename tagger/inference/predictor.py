@@ -16,6 +16,7 @@ from tagger.data.vocab import Vocabulary
 from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
 from tagger.inference.device import full_float32, pick_device
 from tagger.inference.form_features import FormFeatures
+from tagger.inference.hub_models import locate_model
 from tagger.inference.inputs import check_sentences, check_text, check_texts, check_tokens, take_window
 from tagger.inference.memory import release_memory
 from tagger.inference.model_folder import SavedModel, load_model
@@ -35,7 +36,8 @@ def load(folder: str | Path, *, device: str = "auto") -> "Predictor":
     """Loads a trained model.
 
     Args:
-        folder: a run folder, or the model folder within it.
+        folder: a run folder, the model folder within it, or a model's id on the Hugging Face Hub: `owner/name`, or
+            `owner/name@REVISION`.
         device: auto = the GPU if there is one; else cpu, cuda or cuda:N.
 
     Raises:
@@ -43,7 +45,7 @@ def load(folder: str | Path, *, device: str = "auto") -> "Predictor":
         ModelError: the model is damaged, foreign or of a newer format.
         ConfigError: there is no such device.
     """
-    return predictor_of(load_model(Path(folder)), device=pick_device(device))
+    return predictor_of(load_model(locate_model(folder)), device=pick_device(device))
 
 
 def predictor_of(saved: SavedModel, *, device: torch.device) -> "Predictor":

@@ -12,6 +12,7 @@ from tagger.data.vocab import known_words
 from tagger.errors import ConfigError, DataError
 from tagger.evaluation.report import CurvePoint, Fact, Report, build_report
 from tagger.inference.device import pick_device
+from tagger.inference.hub_models import locate_model
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.predictor import Predictor, predictor_of
 from tagger.model.heads import CRFHead
@@ -145,7 +146,7 @@ def _open(model: Predictor | str | Path, sentences: Sequence[Sentence] | str | P
         return model, Gold(sentences=_checked(sentences))
     if not isinstance(model, str | Path):
         raise TypeError(f"evaluate takes a Predictor or a model's folder, got {type(model).__name__}")
-    saved = load_model(Path(model))
+    saved = load_model(locate_model(model))
     if isinstance(sentences, str | Path):
         gold = read_gold(Path(sentences), saved.config.data, saved=saved, model=model)
     else:
