@@ -117,7 +117,9 @@ class TestFetch:
         server.status = 404
         assert error_of(MissingInputError).endswith("cannot be downloaded: HTTP 404 Not Found")
 
-    @pytest.mark.parametrize("body", [b"<html>", packed()[:-30], packed().replace(b"PK", b"QQ")])
+    @pytest.mark.parametrize(
+        "body", [b"<html>", packed()[:-30], packed().replace(b"PK", b"QQ")], ids=["page", "cut", "other"]
+    )
     def test_a_bad_archive_is_removed(self, server: Server, cache: Path, body: bytes) -> None:
         good, server.body = server.body, body
         assert "damaged or no zip archive" in error_of(DataError)
