@@ -217,6 +217,10 @@ class TrainingConfig:
         precision: of training: auto = bf16 where the hardware has it, fp32 elsewhere. Evaluation is fp32.
         num_threads: CPU threads; 0 = torch's choice [0, 4096].
         tensorboard: write TensorBoard logs to RUN/tensorboard (needs the extra `tensorboard`).
+        keep_checkpoints: how many checkpoints to keep for --resume, each about four times the model's size; 0 = none:
+            a run that breaks off begins again [0, 1000].
+        checkpoint_minutes: minutes between two checkpoints; each epoch's end is one too; 0 = epochs' ends only (>= 0).
+        checkpoint_steps: optimizer steps between two checkpoints, beside those; 0 = no matter how many [0, 10**9].
     """
 
     num_epochs: int = 20
@@ -236,6 +240,9 @@ class TrainingConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     num_threads: int = 0
     tensorboard: bool = False
+    keep_checkpoints: int = 2
+    checkpoint_minutes: float = 10.0
+    checkpoint_steps: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.patience": (0, _MAX_COUNT),
     "training.seed": (0, 2**63 - 1),
     "training.num_threads": (0, 4096),
+    "training.keep_checkpoints": (0, 1000),
+    "training.checkpoint_minutes": (0, math.inf),
+    "training.checkpoint_steps": (0, _MAX_COUNT),
 }
 _OPEN_BELOW = frozenset({"training.learning_rate"})
 _OPEN_ABOVE = frozenset(
@@ -280,6 +283,10 @@ def _without_effect(config: Config) -> Iterator[tuple[str, str]]:
         yield from ((f"features.affixes.{key}", "with dim: 0") for key in keys)
     if config.training.optimizer == "adamw":
         yield "training.momentum", "with optimizer: adamw"
+    if not config.training.keep_checkpoints:
+        yield from (
+            (f"training.{key}", "with keep_checkpoints: 0") for key in ("checkpoint_minutes", "checkpoint_steps")
+        )
 
 
 def _data_without_effect(config: Config) -> Iterator[tuple[str, str]]:

@@ -413,8 +413,8 @@ class TestTypes:
 AT_LEAST = {
     0: "features.words.dim features.words.singleton_dropout features.words.word_dropout features.affixes.dim "
     "model.dropout model.proj_size model.input_dropout model.output_dropout training.weight_decay training.momentum "
-    "training.warmup training.clip_norm training.patience training.seed training.num_threads data.dev_share "
-    "data.dev_seed",
+    "training.warmup training.clip_norm training.patience training.seed training.num_threads training.keep_checkpoints "
+    "training.checkpoint_minutes training.checkpoint_steps data.dev_share data.dev_seed",
     1: "features.words.min_count features.characters.dim features.characters.hidden_dim "
     "features.characters.kernel_size features.characters.max_length features.affixes.num_buckets "
     "features.affixes.prefixes features.affixes.suffixes model.hidden_dim model.num_layers training.num_epochs "
@@ -426,13 +426,14 @@ BELOW_ONE = (
 )
 AT_MOST = {
     999: "features.characters.kernel_size",
-    1000: "features.characters.max_length features.affixes.prefixes features.affixes.suffixes model.num_layers",
+    1000: "features.characters.max_length features.affixes.prefixes features.affixes.suffixes model.num_layers "
+    "training.keep_checkpoints",
     4096: "training.num_threads",
     100_000: "features.words.dim features.characters.dim features.characters.hidden_dim features.affixes.dim "
     "model.hidden_dim",
     2**24: "features.affixes.num_buckets",
     10**9: "features.words.min_count training.num_epochs training.batch_size training.batch_tokens "
-    "training.accumulate training.patience",
+    "training.accumulate training.patience training.checkpoint_steps",
     2**63 - 1: "training.seed data.dev_seed",
 }
 # what else a setting at its bound needs to be allowed

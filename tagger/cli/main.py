@@ -1,20 +1,24 @@
 """The `tagger` command: finds the verb, runs it, and turns errors into one line and an exit code.
 
 Exit codes: 0 done; 2 usage or config; 65 bad data or model; 66 missing input; 70 a defect of tagger; 74 output
-cannot be written; 130 interrupted; 141 the reader of our output went away.
+cannot be written; 130 interrupted; 141 the reader of our output went away; 143 terminated.
 """
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from tagger.cli import config, data, evaluate, predict, train
 from tagger.cli.common import abandon_standard_output, standard_output
 from tagger.errors import ConfigError, TaggerError
+from tagger.training.signals import Terminated, terminate
 
 VERBS = {"train": train, "predict": predict, "evaluate": evaluate, "config": config, "data": data}
-INTERRUPTED, BROKEN_PIPE, DEFECT = 130, 141, 70
+INTERRUPTED, BROKEN_PIPE, TERMINATED, DEFECT = 130, 141, 143, 70
 
 
 class _Parser(argparse.ArgumentParser):
@@ -33,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="tagger",
         description="Trains sequence taggers, tags text with them, and says how good they are.",
         epilog="tagger VERB --help says more. Exit codes: 0 done, 2 usage or config, 65 bad data or model, 66 missing "
-        "input, 70 a defect of tagger, 74 output cannot be written, 130 interrupted.",
+        "input, 70 a defect of tagger, 74 output cannot be written, 130 interrupted, 143 terminated.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"tagger {__version__}")
@@ -67,13 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        _run(words)
+        with _ending_on_sigterm():
+            _run(words)
     except TaggerError as error:
         if debug:
             raise
         return _fail(_with_notes(str(error), error), error.exit_code)
     except KeyboardInterrupt as error:
         return _fail(_with_notes("interrupted", error), INTERRUPTED)
+    except Terminated as error:
+        return _fail(_with_notes("terminated", error), TERMINATED)
     except BrokenPipeError:
         abandon_standard_output()  # what reads our output has seen enough
         return BROKEN_PIPE
@@ -97,6 +104,21 @@ def _run(words: Sequence[str]) -> None:
         raise ConfigError(f"{settings[0]}: only train, config and data take settings")
     parsed.settings = settings
     parsed.run(parsed)
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Lets SIGTERM end the command in order, with what is half written removed, unless somebody else handles it."""
+    is_ours = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    )
+    if is_ours:
+        signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _with_notes(message: str, error: BaseException) -> str:

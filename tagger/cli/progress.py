@@ -12,7 +12,7 @@ from tagger.evaluation.numbers import format_count
 
 if TYPE_CHECKING:
     from tagger.data.published import Download
-    from tagger.training.loop import Epoch
+    from tagger.training.position import Epoch
     from tagger.training.run import Event, Started
 
 _UPDATE_SECONDS = 0.1
@@ -70,8 +70,8 @@ class TrainingProgress:
         from tagger.data.vectors import WordVectors
 
         # here, so that predict, which has no use for them, does not import the rooms of training
-        from tagger.training.loop import Step
-        from tagger.training.run import Started
+        from tagger.training.position import Step
+        from tagger.training.run import Finished, Started
 
         if isinstance(event, Download):
             self._download(event)
@@ -81,6 +81,9 @@ class TrainingProgress:
                 kept = f"{len(event.words):,} of {format_count(event.num_wanted, 'word')} of the data"
             repeated = f"; {event.num_repeated:,} repeated, of which the first counts" if event.num_repeated else ""
             self._console.print(f"vectors  {kept}  {event.source}{repeated}")
+        elif isinstance(event, Finished):
+            self._warn(event.warnings)
+            self._console.print(f"{event.out}: this run is finished already; nothing is left to do")
         elif isinstance(event, Started):
             self._start(event)
         elif isinstance(event, Step):
@@ -118,10 +121,16 @@ class TrainingProgress:
         scheme = "tags" if event.corpus.scheme == "plain" else "span types"
         self._console.print(f"{scheme:5}  {', '.join(event.corpus.labels)}")
         self._console.print(f"model  {event.num_weights:,} weights on {event.device}, {event.precision}")
-        for warning in event.warnings:
+        self._warn(event.warnings)
+        if event.resumed is not None:
+            self._console.print(f"goes on from {event.resumed}")
+        first = min(event.num_done + 1, event.num_epochs)
+        self._task = self._progress.add_task("", total=event.num_epochs, epoch=f"{first}/{event.num_epochs}", state="")
+        self._update(epoch=first, done=event.num_done, state=())
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        for warning in warnings:
             self._console.print(f"warning: {warning}")
-        self._task = self._progress.add_task("", total=event.num_epochs, epoch=f"1/{event.num_epochs}", state="")
-        self._update(epoch=1, done=0, state=())
 
     def _end_epoch(self, epoch: "Epoch") -> None:
         self._dev = "" if epoch.dev_score is None else f"dev {100 * epoch.dev_score:.2f}"

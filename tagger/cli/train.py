@@ -2,9 +2,16 @@
 
 import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tagger.cli.common import given, given_path, print_text
 from tagger.errors import TaggerError
+from tagger.training.signals import Terminated
+
+if TYPE_CHECKING:
+    from tagger.config import Config
+    from tagger.evaluation.report import Report
 
 SUMMARY = "train a tagger"
 DESCRIPTION = """\
@@ -14,6 +21,8 @@ Trains the tagger that CONFIG describes and leaves it in RUN, with its metrics a
   tagger train configs/pos_ewt.yaml --out runs/ewt --data.train my/train.conllu --training.num_epochs 5
 
 Any setting of the config can be given as --section.key VALUE; they are listed below.
+A run that broke off (a kill, an interrupt, a full disk) goes on with the same command and --resume, to the same
+weights as if nothing had happened.
 Progress goes to standard error, the report to standard output."""
 
 
@@ -46,6 +55,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
     parser.add_argument("config", metavar="CONFIG", type=given, help="a YAML file")
     parser.add_argument("--out", metavar="RUN", required=True, type=given_path, help="the run folder to fill")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in RUN from its newest checkpoint; begin where there is none",
+    )
+    parser.add_argument(
+        "--allow-changes",
+        action="store_true",
+        help="with --resume: go on though settings, data or versions are not what they were",
+    )
+    parser.add_argument(
+        "--seeds",
+        metavar="N",
+        type=int,
+        help="train N times, from the config's seed on, in RUN/seed-1 and so on; report mean and deviation",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -54,20 +79,38 @@ def run(options: argparse.Namespace) -> None:
 
     config = load_config(options.config, options.settings)
     # torch takes seconds to import: a wrong config is reported before that
-    from tagger.cli.progress import TrainingProgress
     from tagger.evaluation.render import render_text
+    from tagger.training.seeds import render_seeds, train_seeds
+
+    resuming = {"resume": options.resume, "allow_changes": options.allow_changes}
+    if options.seeds is None:
+        print_text(render_text(_train(config, options.out, **resuming)))
+        print(f"The model and the report are in {options.out}", file=sys.stderr)
+        return
+    seeds = train_seeds(config, options.out, num_seeds=options.seeds, train=_train_seed, **resuming)
+    print_text(render_seeds(seeds))
+    print(f"Models and reports are in {options.out}/seed-N, these numbers in {options.out}/seeds.json", file=sys.stderr)
+
+
+def _train_seed(config: "Config", out: Path, *, resume: bool, allow_changes: bool) -> "Report":
+    print(f"seed {config.training.seed}", file=sys.stderr)
+    return _train(config, out, resume=resume, allow_changes=allow_changes)
+
+
+def _train(config: "Config", out: Path, *, resume: bool, allow_changes: bool) -> "Report":
+    """Trains, showing progress; an error is told what is left to go on from."""
+    from tagger.cli.progress import TrainingProgress
+    from tagger.training.checkpoint import Checkpoints
     from tagger.training.run import train
 
     with TrainingProgress(sys.stderr) as progress:
         try:
-            report = train(config, options.out, listener=progress.show)
-        except (KeyboardInterrupt, TaggerError) as error:
-            model = options.out / "model"
-            if progress.has_started and model.is_dir():  # this run's: train takes no folder that holds another's
-                error.add_note(
-                    f"the model of the best epoch so far is in {model}; "
-                    f"to start afresh, remove {options.out} or choose another --out"
-                )
+            return train(config, out, listener=progress.show, resume=resume, allow_changes=allow_changes)
+        except (KeyboardInterrupt, Terminated, TaggerError) as error:
+            if progress.has_started:  # what is there is this run's: train takes no folder that holds another's
+                checkpoints = Checkpoints(out / "checkpoints", keep=0)
+                for name in checkpoints.names()[-1:]:
+                    error.add_note(f"--resume goes on from {checkpoints.folder / name}")
+                if (out / "model").is_dir():
+                    error.add_note(f"the best model so far is {out / 'model'}")
             raise
-    print_text(render_text(report))
-    print(f"The model and the report are in {options.out}", file=sys.stderr)

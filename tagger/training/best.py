@@ -1,5 +1,7 @@
 """Which epoch's model to keep, and when there is no use in going on."""
 
+from collections.abc import Sequence
+
 
 class BestEpoch:
     """Follows the dev scores of a run.
@@ -30,3 +32,11 @@ class BestEpoch:
     def is_over(self) -> bool:
         """Whether the best epoch is so long ago that training should stop."""
         return 0 < self._patience <= self._num_since
+
+
+def is_over(scores: Sequence[float | None], *, num_epochs: int, patience: int) -> bool:
+    """Whether training has come to its end after epochs with these dev scores."""
+    best = BestEpoch(patience)
+    for score in scores:
+        best.add(score)
+    return len(scores) >= num_epochs or best.is_over

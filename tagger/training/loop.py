@@ -6,9 +6,10 @@ Whoever iterates decides what to show, what to keep and when to stop; the loop k
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -17,54 +18,30 @@ from tagger.data.batches import Batch
 from tagger.errors import ConfigError
 from tagger.model.network import SequenceTagger
 from tagger.training.best import BestEpoch
+from tagger.training.position import BEGINNING, Epoch, Position, Step
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-REPORT_EVERY = 10  # steps between two Step events
+CHECK_EVERY = 10  # steps between two looks at the loss, each of which waits for a GPU
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "ALLOC_FAILED",
+)  # torch's, of a GPU, a CPU, and CUDA's libraries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """Progress within an epoch.
-
-    Attributes:
-        epoch: number of the epoch, from 1.
-        step: optimizer steps done in this epoch.
-        num_steps: optimizer steps of the epoch.
-        loss: mean loss of the epoch so far, in nats per token.
-        tokens_per_second: training speed of the epoch so far.
-    """
-
-    epoch: int
-    step: int
-    num_steps: int
-    loss: float
-    tokens_per_second: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epoch:
-    """A finished epoch.
+class BatchError(ConfigError):
+    """A step that failed because of its batches.
 
     Attributes:
-        number: from 1.
-        train_loss: mean negative log-likelihood over the epoch, dropout on, in nats per token.
-        dev_score: what `evaluate` returned, in [0, 1]; None where there is no dev data or no score is defined.
-        is_best: whether no earlier epoch scored as high; every epoch is while none has scored above 0, and without dev
-            data (see `BestEpoch`).
-        seconds: time of training and evaluating.
-        tokens_per_second: training speed, evaluation left out.
-        learning_rate: at the epoch's end.
+        epoch: its epoch, from 1.
+        step: the step of the epoch, from 1.
     """
 
-    number: int
-    train_loss: float
-    dev_score: float | None
-    is_best: bool
-    seconds: float
-    tokens_per_second: float
-    learning_rate: float
+    def __init__(self, message: str, *, epoch: int, step: int) -> None:
+        super().__init__(message)
+        self.epoch, self.step = epoch, step
 
 
 class Batches(Protocol):
@@ -72,44 +49,6 @@ class Batches(Protocol):
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Batch]: ...
-
-
-def build_optimizer(
-    network: SequenceTagger,
-    *,
-    name: Literal["adamw", "sgd"],
-    learning_rate: float,
-    weight_decay: float,
-    momentum: float,
-) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter, 2019) or SGD over the weights that are to be trained."""
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
-    if name == "adamw":
-        return torch.optim.AdamW(weights, lr=learning_rate, weight_decay=weight_decay, fused=True)
-    return torch.optim.SGD(weights, lr=learning_rate, weight_decay=weight_decay, momentum=momentum)
-
-
-def rate_factor(
-    before: float, after: float, *, schedule: Literal["constant", "linear", "cosine"], warmup: float
-) -> float:
-    """What the learning rate is multiplied by in one step.
-
-    Args:
-        before: part of all steps that are done before this one, in [0, 1).
-        after: the same with this one, in (0, 1].
-        schedule: what happens after warm-up: nothing, a line to 0, or half a cosine to 0 (Loshchilov & Hutter, 2017,
-            "SGDR", equation 5 without restarts).
-        warmup: part of all steps in which the factor rises in equal parts to 1, in [0, 1). The first step takes one
-            part, so that none is made at rate 0.
-    """
-    if before < warmup:
-        return min(after / warmup, 1.0)
-    passed = (before - warmup) / (1 - warmup)
-    if schedule == "linear":
-        return 1 - passed
-    if schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * min(passed, 1.0)))
-    return 1.0
 
 
 def fit(
@@ -124,10 +63,13 @@ def fit(
     clip_norm: float = 0.0,
     patience: int = 0,
     evaluate: Callable[[], float | None] | None = None,
+    start: Position = BEGINNING,
 ) -> Iterator[Step | Epoch]:
     """Trains the network; it is left with the last epoch's weights.
 
-    A step's loss is the mean over all tokens of its batches, however many batches make the step.
+    A step's loss is the mean over all tokens of its batches, however many batches make the step. Whatever is yielded,
+    `start.after(event)` is a position to go on from later: with the weights, the optimizer's state and torch's random
+    states as they are at that moment, the rest of the training is the same to the bit.
 
     Args:
         network: on the device to train on.
@@ -140,48 +82,56 @@ def fit(
         clip_norm: largest norm of the gradient; 0 = no clipping.
         patience: epochs that are not the best before stopping; 0 = never (see `BestEpoch`).
         evaluate: the dev score of the network as it is now, in [0, 1] or None.
+        start: where to go on.
 
     Yields:
-        A Step every few steps, an Epoch at each epoch's end.
+        A Step after each step, an Epoch at each epoch's end.
 
     Raises:
-        ConfigError: the loss or a weight is no longer a finite number.
+        BatchError: the loss or a weight is no longer a finite number, or a batch does not fit into memory.
     """
     stepper = _Stepper(network, optimizer, accelerator=accelerator, factor=factor, clip_norm=clip_norm)
     best = BestEpoch(patience)
-    for number in range(1, num_epochs + 1):
-        start = time.perf_counter()
-        epoch = yield from _train_epoch(stepper, batches(number), number, num_epochs=num_epochs, accumulate=accumulate)
-        score = evaluate() if evaluate is not None else None
-        yield replace(epoch, dev_score=score, is_best=best.add(score), seconds=time.perf_counter() - start)
+    for epoch in start.epochs:
+        best.add(epoch.dev_score)
+    for number in range(len(start.epochs) + 1, num_epochs + 1):
         if best.is_over:
             return
+        began = time.perf_counter() - start.seconds
+        epoch = yield from _train_epoch(
+            stepper, batches(number), number, num_epochs=num_epochs, accumulate=accumulate, start=start
+        )
+        score = evaluate() if evaluate is not None else None
+        yield replace(epoch, dev_score=score, is_best=best.add(score), seconds=time.perf_counter() - began)
+        start = BEGINNING  # of the next epoch
 
 
 def _train_epoch(
-    stepper: "_Stepper", batches: Batches, number: int, *, num_epochs: int, accumulate: int
+    stepper: "_Stepper", batches: Batches, number: int, *, num_epochs: int, accumulate: int, start: Position
 ) -> Generator[Step, None, Epoch]:
-    """One epoch's steps; returns the Epoch, not evaluated yet."""
-    start = time.perf_counter()
-    total = torch.zeros((), device=stepper.device, dtype=torch.float64)  # summed nats
-    num_tokens = 0
+    """The steps of an epoch that are still to be made; returns the Epoch, not evaluated yet."""
+    began = time.perf_counter() - start.seconds
+    total = torch.tensor(start.total, device=stepper.device, dtype=torch.float64)
+    num_tokens = start.num_tokens
     num_steps = math.ceil(len(batches) / accumulate)
-    left = iter(batches)
+    left = islice(batches, start.step * accumulate, None)
     stepper.network.train()
-    for step in range(1, num_steps + 1):
+    for step in range(start.step + 1, num_steps + 1):
         group = list(islice(left, accumulate))
         before, after = (number - 1 + (step - 1) / num_steps), (number - 1 + step / num_steps)
-        total += stepper.step(group, before / num_epochs, after / num_epochs, epoch=number)
+        stepper.set_learning_rate(before / num_epochs, after / num_epochs)
+        total = total + stepper.step(group, epoch=number, step=step)
         num_tokens += _count_tokens(group)
-        if step % REPORT_EVERY == 0:
-            loss, speed = _finite(total.item() / num_tokens, number), num_tokens / (time.perf_counter() - start)
-            yield Step(epoch=number, step=step, num_steps=num_steps, loss=loss, tokens_per_second=speed)
-    train_loss = _finite(total.item() / num_tokens, number)
-    _check_weights(stepper.network, number)
-    seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - began
+        yield Step(epoch=number, step=step, num_steps=num_steps, total=total, num_tokens=num_tokens, seconds=seconds)
+    stepper.check_losses()
+    check_weights(stepper.network, epoch=number, step=num_steps)  # no loss follows that would show it
+    if start.step >= num_steps:  # none was left to be made
+        stepper.set_learning_rate((number - 1 / num_steps) / num_epochs, number / num_epochs)
+    seconds = time.perf_counter() - began
     return Epoch(
         number=number,
-        train_loss=train_loss,
+        train_loss=total.item() / num_tokens,
         dev_score=None,
         is_best=False,
         seconds=seconds,
@@ -205,6 +155,7 @@ class _Stepper:
         self.network, self._optimizer, self._accelerator = network, optimizer, accelerator
         self._factor, self._clip_norm = factor, clip_norm
         self._full_rates = [settings["lr"] for settings in optimizer.param_groups]
+        self._losses: list[tuple[int, int, Tensor]] = []  # epoch, step, loss: those not looked at yet
 
     @property
     def device(self) -> torch.device:
@@ -213,20 +164,24 @@ class _Stepper:
 
     @property
     def learning_rate(self) -> float:
-        """That of the last step."""
+        """As it was last set."""
         return float(self._optimizer.param_groups[0]["lr"])
 
-    def step(self, group: Sequence[Batch], before: float, after: float, *, epoch: int) -> Tensor:
-        """One optimizer step over the batches of `group`; returns their summed loss in nats."""
+    def set_learning_rate(self, before: float, after: float) -> None:
+        """Sets that of the step between two parts of all steps."""
         for settings, full_rate in zip(self._optimizer.param_groups, self._full_rates, strict=True):
             settings["lr"] = full_rate * self._factor(before, after)
+
+    def step(self, group: Sequence[Batch], *, epoch: int, step: int) -> Tensor:
+        """One optimizer step over the batches of `group`; returns their summed loss in nats."""
         num_tokens = _count_tokens(group)
         total = torch.zeros((), device=self.device, dtype=torch.float64)
         self._optimizer.zero_grad(set_to_none=True)
         for batch in group:
-            loss = self._loss(batch.to(self.device))
             share = int(batch.lengths.sum()) / num_tokens  # this batch's part of the step's tokens
-            self._accelerator.backward(loss * share)
+            with _naming(batch, self.device, epoch=epoch, step=step):
+                loss = self._loss(batch.to(self.device))
+                self._accelerator.backward(loss * share)
             total += loss.detach().double() * (share * num_tokens)
         if self._clip_norm:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip_norm)
@@ -235,8 +190,19 @@ class _Stepper:
         except RuntimeError as error:
             if "overflow" not in str(error):
                 raise
-            raise _diverged("a step is too large for float32", epoch) from error
+            raise _diverged("a step is too large for float32", epoch=epoch, step=step) from error
+        self._losses.append((epoch, step, total))
+        if len(self._losses) == CHECK_EVERY:
+            self.check_losses()
         return total
+
+    def check_losses(self) -> None:
+        """Raises a BatchError that names the first step whose loss is not finite, if there is one."""
+        losses = torch.stack([loss for *_, loss in self._losses]).tolist() if self._losses else []
+        for (epoch, step, _), loss in zip(self._losses, losses, strict=True):
+            if not math.isfinite(loss):
+                raise _diverged(f"the loss became {loss}", epoch=epoch, step=step)
+        self._losses = []
 
     def _loss(self, batch: Batch) -> Tensor:
         """() nats per token of a batch."""
@@ -247,24 +213,38 @@ class _Stepper:
         return self.network.head.loss(emissions, batch.tags, batch.mask, allowed=batch.allowed)
 
 
+def check_weights(network: SequenceTagger, *, epoch: int, step: int) -> None:
+    """Raises a BatchError that names a step if it has left a weight that is infinite or NaN."""
+    if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
+        raise _diverged("a weight became infinite or NaN", epoch=epoch, step=step)
+
+
 def _count_tokens(group: Sequence[Batch]) -> int:
     return sum(int(batch.lengths.sum()) for batch in group)
 
 
-def _finite(loss: float, epoch: int) -> float:
-    if not math.isfinite(loss):
-        raise _diverged(f"the loss became {loss}", epoch)
-    return loss
-
-
-def _check_weights(network: SequenceTagger, epoch: int) -> None:
-    # The epoch's last step is followed by no loss that would show it.
-    if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
-        raise _diverged("a weight became infinite or NaN", epoch)
-
-
-def _diverged(what: str, epoch: int) -> ConfigError:
-    return ConfigError(
-        f"training.learning_rate: {what} in epoch {epoch}: training diverged; lower the learning rate or set "
-        "training.clip_norm"
+def _diverged(what: str, *, epoch: int, step: int) -> BatchError:
+    return BatchError(
+        f"training.learning_rate: {what} in epoch {epoch}, step {step}: training diverged; lower the learning rate or "
+        "set training.clip_norm",
+        epoch=epoch,
+        step=step,
     )
+
+
+@contextmanager
+def _naming(batch: Batch, device: torch.device, *, epoch: int, step: int) -> Iterator[None]:
+    """Says which batch it was that did not fit into memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in _NO_MEMORY):
+            raise
+        sentences, tokens, longest = len(batch.lengths), int(batch.lengths.sum()), int(batch.lengths.max())
+        raise BatchError(
+            f"training.batch_size, training.batch_tokens: {device} ran out of memory in epoch {epoch}, step {step}: "
+            f"{sentences:,} sentences, {tokens:,} tokens, the longest of {longest:,}; lower one of them, with "
+            "training.accumulate raised to keep the step's size, or the network's sizes",
+            epoch=epoch,
+            step=step,
+        ) from error

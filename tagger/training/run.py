@@ -2,16 +2,12 @@
 
 import functools
 import logging
-import platform
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from tagger.config import Config, names_vectors
 from tagger.config_checks import check_config
@@ -20,22 +16,28 @@ from tagger.data.corpus import Corpus, load_corpus
 from tagger.data.published import Download
 from tagger.data.vectors import WordVectors
 from tagger.data.vocab import FormTable
-from tagger.evaluation.numbers import format_count
-from tagger.evaluation.report import CurvePoint, Fact, Report
+from tagger.errors import ConfigError
+from tagger.evaluation.report import Report
 from tagger.evaluation.scores import score
 from tagger.inference.device import pick_device
-from tagger.inference.model_folder import add_scores, save_model
+from tagger.inference.model_folder import add_scores
 from tagger.inference.predictor import Predictor
 from tagger.training.assembly import build_tagger, build_vocabulary
 from tagger.training.card import scores_of
-from tagger.training.caveats import ON_TRAIN, find_caveats
-from tagger.training.evaluate import evaluate, make_title
+from tagger.training.caveats import find_caveats
 from tagger.training.gold import encode_gold
-from tagger.training.hardware import accelerating, choose_precision, describe_device, seeded
-from tagger.training.loop import Epoch, Step, build_optimizer, fit, rate_factor
+from tagger.training.hardware import accelerating, choose_precision, seeded
+from tagger.training.keeper import Keeper
+from tagger.training.loop import BatchError, fit
+from tagger.training.optimizer import build_optimizer, rate_factor
+from tagger.training.position import BEGINNING, Epoch, Position, Step
+from tagger.training.resumption import Resumption
 from tagger.training.run_folder import RunFolder
+from tagger.training.signals import Signals, Terminated
+from tagger.training.summary import describe_batch, summarise
 
 DEFAULT_BATCH_SIZE = 32
+TELL_EVERY = 10  # steps
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +52,9 @@ class Started:
         device: where training runs.
         precision: fp32 or bf16, as chosen.
         num_epochs: epochs at most.
-        warnings: what is odd about the data.
+        warnings: what is odd about the data, or about how the run is gone on with.
+        num_done: epochs that an earlier call has finished.
+        resumed: what is gone on from; None: this is the run's beginning.
     """
 
     corpus: Corpus
@@ -59,102 +63,133 @@ class Started:
     precision: str
     num_epochs: int
     warnings: tuple[str, ...] = ()
+    num_done: int = 0
+    resumed: str | None = None
 
 
-Event = Download | WordVectors | Started | Step | Epoch
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """There was nothing to do: the run is finished already.
+
+    Attributes:
+        out: its folder.
+        warnings: what is odd about how it was found.
+    """
+
+    out: Path
+    warnings: tuple[str, ...] = ()
 
 
-def train(config: Config, out: str | Path, *, listener: Callable[[Event], None] | None = None) -> Report:
+Event = Download | WordVectors | Started | Finished | Step | Epoch
+
+
+def train(
+    config: Config,
+    out: str | Path,
+    *,
+    listener: Callable[[Event], None] | None = None,
+    resume: bool = False,
+    allow_changes: bool = False,
+) -> Report:
     """Trains a tagger and fills its run folder.
+
+    In the main thread, and where SIGINT and SIGTERM are left to Python, they end training after the step under way and
+    with a checkpoint, by KeyboardInterrupt and by SystemExit(143).
 
     Args:
         config: the run, as `load_config` returns it.
-        out: the run folder; it must not hold a run yet.
+        out: the run folder; it must not hold a run yet, unless `resume` is given.
         listener: called with whatever is worth showing, as it happens. Without one, warnings are logged.
+        resume: go on with the run in `out` from its newest checkpoint, to the very weights and metrics of a run that
+            was never broken off; begin where there is none; where the run is finished, return its report.
+        allow_changes: go on though settings, data or versions are not what they were.
 
     Returns:
         The report of the best epoch's model on the test split, or on dev or train where there is no test.
 
     Raises:
         TypeError: no Config.
-        ConfigError: a setting that cannot be used, or a run folder that holds a run.
+        ConfigError: a setting that cannot be used; a run folder that holds a run, or that another process trains in;
+            something that has changed; training that diverges, or a batch that does not fit into memory.
         DataError: data that is not as declared.
+        ModelError: the run's checkpoints are damaged, all of them.
         MissingInputError: a file or dataset that is not there.
-        OutputError: the run folder cannot be written.
+        OutputError: the run folder cannot be written; the checkpoints in it stay as they are.
     """
     if not isinstance(config, Config):
         raise _no_config(config)
+    if allow_changes and not resume:
+        raise ConfigError("--allow-changes: has no effect without --resume; leave it out")
     check_config(config, where="config")
     config = _with_absolute_paths(config)
-    folder = RunFolder(Path(out), config)
     tell = _log_warnings if listener is None else listener
-    start = time.perf_counter()
     device = pick_device(config.training.device, key="training.device")
-    corpus = load_corpus(config.data)
-    vocabulary, vectors = build_vocabulary(config, corpus, tell=tell)
-    with seeded(config.training), accelerating(device, config.training) as accelerator, folder:
+    with (
+        Signals() as signals,
+        seeded(config.training),
+        RunFolder(Path(out), config, resume=resume) as folder,
+        accelerating(device, config.training) as accelerator,
+    ):
+        resumption = Resumption(folder, config, device=device, allow_changes=allow_changes)
+        report = resumption.find_report()
+        if report is not None:
+            tell(Finished(out=Path(out), warnings=resumption.warnings))
+            return report
+        corpus = load_corpus(config.data)
+        vocabulary, vectors = build_vocabulary(config, corpus, tell=tell)
+        origin = resumption.check_data(corpus, vocabulary)
         predictor = build_tagger(config, corpus, vocabulary=vocabulary, vectors=vectors, device=device)
-        started = _describe_start(config, corpus, predictor)
+        started = _describe_start(config, corpus, predictor, resumption=resumption)
         tell(started)
-        steps = _fit(config, corpus, accelerator=accelerator, predictor=predictor)
-        epochs = _keep_best(steps, config=config, predictor=predictor, started=started, folder=folder, tell=tell)
-        facts = _facts(config, epochs, started=started, device=device)
-        facts = {"model": str(out), **facts, "seconds": round(time.perf_counter() - start, 1)}
-        report = _report(Path(out), started, predictor, epochs=epochs, facts=facts)
-        folder.add_report(report)
+        keeper = Keeper(
+            folder,
+            predictor=predictor,
+            optimizer=_build_optimizer(config, predictor),
+            config=config,
+            origin=origin,
+            data=corpus.manifest,
+            seconds_before=resumption.seconds,
+        )
+        position = BEGINNING if folder.newest is None else keeper.go_on(folder.newest)
+        folder.begin(position.epochs)
+        steps = _fit(
+            config, corpus, accelerator=accelerator, predictor=predictor, keeper=keeper, signals=signals, start=position
+        )
+        _follow(steps, keeper=keeper, signals=signals, tell=tell)
+        keeper.load_best()
+        report = summarise(Path(out), config, corpus, predictor=predictor, keeper=keeper, warnings=started.warnings)
         add_scores(folder.model, scores_of(report))
+        folder.add_report(report)  # last: where it is, the run is finished
     return report
 
 
-def _no_config(given: object) -> TypeError:
-    hint = f": tagger.load_config({str(given)!r})" if isinstance(given, str | Path) else f", got {type(given).__name__}"
-    return TypeError(f"train takes a Config{hint}")
+def _follow(
+    steps: Iterator[Step | Epoch], *, keeper: Keeper, signals: Signals, tell: Callable[[Event], object]
+) -> None:
+    """Trains to the end, or to a signal; either way what is worth keeping is saved."""
+    with signals.put_off():
+        try:
+            for event in steps:
+                keeper.add(event)
+                if isinstance(event, Epoch) or event.step % TELL_EVERY == 0:
+                    tell(event)
+                signals.check()
+        except (KeyboardInterrupt, Terminated):
+            if signals.was_received:  # and not the listener's own
+                keeper.save()
+            raise
 
 
-def _log_warnings(event: Event) -> None:
-    if isinstance(event, Started):
-        for warning in event.warnings:
-            _log.warning("%s", warning)
-
-
-def _describe_start(config: Config, corpus: Corpus, predictor: Predictor) -> Started:
-    return Started(
-        corpus=corpus,
-        num_weights=sum(weight.numel() for weight in predictor.network.parameters() if weight.requires_grad),
-        device=str(predictor.device),
-        precision=choose_precision(predictor.device, config.training),
-        num_epochs=config.training.num_epochs,
-        warnings=find_caveats(corpus),
-    )
-
-
-def _keep_best(
-    steps: Iterator[Step | Epoch],
-    *,
+def _fit(
     config: Config,
+    corpus: Corpus,
+    *,
+    accelerator: Accelerator,
     predictor: Predictor,
-    started: Started,
-    folder: RunFolder,
-    tell: Callable[[Event], object],
-) -> list[Epoch]:
-    """Trains to the end, saving each best epoch's model; leaves the best weights in the network."""
-    network, manifest = predictor.network, started.corpus.manifest
-    epochs: list[Epoch] = []
-    best: dict[str, Tensor] = {}
-    for event in steps:
-        if isinstance(event, Epoch):
-            epochs.append(event)
-            if event.is_best:
-                best = {name: value.detach().clone() for name, value in network.state_dict().items()}
-                facts = {"epoch": event.number, "dev_score": event.dev_score, "data": dict(manifest)}
-                save_model(folder.model, network, vocabulary=predictor.vocabulary, config=config, facts=facts)
-            folder.add_epoch(event)  # after the model, so that no line speaks of a model that is not there
-        tell(event)
-    network.load_state_dict(best)
-    return epochs
-
-
-def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor: Predictor) -> Iterator[Step | Epoch]:
+    keeper: Keeper,
+    signals: Signals,
+    start: Position,
+) -> Iterator[Step | Epoch]:
     settings, vocabulary = config.training, predictor.vocabulary
     table = FormTable(vocabulary)
     sentences = corpus.train
@@ -164,37 +199,76 @@ def _fit(config: Config, corpus: Corpus, *, accelerator: Accelerator, predictor:
     if batch_size is None and settings.batch_tokens is None:
         batch_size = DEFAULT_BATCH_SIZE
 
-    def batches(epoch: int) -> LazyBatches:
-        groups = bucket(
+    def group(epoch: int) -> list[list[int]]:
+        return bucket(
             sentences.lengths,
             batch_size=batch_size,
             batch_tokens=settings.batch_tokens,
             seed=(settings.seed, epoch),
         )
-        return LazyBatches(groups, rows=rows, table=table, tags=tags, allowed=allowed)
+
+    def batches(epoch: int) -> LazyBatches:
+        return LazyBatches(group(epoch), rows=rows, table=table, tags=tags, allowed=allowed)
 
     def dev_score() -> float | None:
-        predictions = predictor.predict(sentence.tokens for sentence in corpus.dev)
-        gold = [sentence.tags or () for sentence in corpus.dev]
-        return score(gold, [prediction.tags for prediction in predictions], scheme=corpus.scheme).main
+        with signals.at_once():  # evaluating changes nothing that a checkpoint holds
+            predictions = predictor.predict(sentence.tokens for sentence in corpus.dev)
+            gold = [sentence.tags or () for sentence in corpus.dev]
+            return score(gold, [prediction.tags for prediction in predictions], scheme=corpus.scheme).main
 
-    return fit(
-        predictor.network,
-        batches,
-        optimizer=build_optimizer(
+    try:
+        yield from fit(
             predictor.network,
-            name=settings.optimizer,
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            momentum=settings.momentum,
-        ),
-        accelerator=accelerator,
-        num_epochs=settings.num_epochs,
-        factor=functools.partial(rate_factor, schedule=settings.schedule, warmup=settings.warmup),
-        accumulate=settings.accumulate,
-        clip_norm=settings.clip_norm,
-        patience=settings.patience,
-        evaluate=dev_score if corpus.dev else None,
+            batches,
+            optimizer=keeper.optimizer,
+            accelerator=accelerator,
+            num_epochs=settings.num_epochs,
+            factor=functools.partial(rate_factor, schedule=settings.schedule, warmup=settings.warmup),
+            accumulate=settings.accumulate,
+            clip_norm=settings.clip_norm,
+            patience=settings.patience,
+            evaluate=dev_score if corpus.dev else None,
+            start=start,
+        )
+    except BatchError as error:
+        first = (error.step - 1) * settings.accumulate
+        groups = group(error.epoch)[first : first + settings.accumulate]
+        error.add_note(describe_batch(corpus.train[at] for each in groups for at in each))
+        raise
+
+
+def _build_optimizer(config: Config, predictor: Predictor) -> torch.optim.Optimizer:
+    settings = config.training
+    return build_optimizer(
+        predictor.network,
+        name=settings.optimizer,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        momentum=settings.momentum,
+    )
+
+
+def _no_config(given: object) -> TypeError:
+    hint = f": tagger.load_config({str(given)!r})" if isinstance(given, str | Path) else f", got {type(given).__name__}"
+    return TypeError(f"train takes a Config{hint}")
+
+
+def _log_warnings(event: Event) -> None:
+    if isinstance(event, Started | Finished):
+        for warning in event.warnings:
+            _log.warning("%s", warning)
+
+
+def _describe_start(config: Config, corpus: Corpus, predictor: Predictor, *, resumption: Resumption) -> Started:
+    return Started(
+        corpus=corpus,
+        num_weights=sum(weight.numel() for weight in predictor.network.parameters() if weight.requires_grad),
+        device=str(predictor.device),
+        precision=choose_precision(predictor.device, config.training),
+        num_epochs=config.training.num_epochs,
+        warnings=(*resumption.warnings, *find_caveats(corpus)),
+        num_done=resumption.num_done,
+        resumed=resumption.describe(),
     )
 
 
@@ -213,52 +287,3 @@ def _with_absolute_paths(config: Config) -> Config:
 
 def _absolute(path: str | None) -> str | None:
     return str(Path(path).absolute()) if path else path
-
-
-def _facts(config: Config, epochs: list[Epoch], *, started: Started, device: torch.device) -> dict[str, Fact]:
-    best = max((epoch for epoch in epochs if epoch.is_best), key=lambda epoch: epoch.number)
-    trained = [epoch.tokens_per_second for epoch in epochs]
-    return {
-        "best epoch": f"{best.number} of {len(epochs)}",
-        "weights": started.num_weights,
-        "head": config.model.head,
-        "seed": config.training.seed,
-        "device": describe_device(device),
-        "precision": started.precision,
-        "trained tokens/s": round(sum(trained) / len(trained)),
-        "torch": torch.__version__,
-        "tagger": version("tagger"),
-        "python": platform.python_version(),
-    }
-
-
-def _report(
-    out: Path, started: Started, predictor: Predictor, *, epochs: list[Epoch], facts: dict[str, Fact]
-) -> Report:
-    corpus = started.corpus
-    splits = {"test": corpus.test, "dev": corpus.dev, "train": corpus.train}
-    split = next(name for name, sentences in splits.items() if sentences)
-    for name, read in corpus.manifest.items():
-        sentences, tokens = (format_count(int(read[f"{noun}s"]), noun) for noun in ("sentence", "token"))
-        facts[f"{name} data"] = f"{read['source']}: {sentences}, {tokens}"
-        if "sha256" in read:
-            facts[f"{name} sha256"] = str(read["sha256"])
-    origin = corpus.manifest[split]
-    source = str(origin["source"])  # of a dataset it is a name, which has no folder
-    return evaluate(
-        predictor,
-        splits[split],
-        title=make_title(out, source if "commit" in origin else Path(source).name),
-        split=split,
-        curve=[
-            CurvePoint(
-                epoch=epoch.number,
-                train_loss=epoch.train_loss,
-                dev_score=epoch.dev_score,
-                seconds=epoch.seconds,
-            )
-            for epoch in epochs
-        ],
-        facts=facts,
-        warnings=(*started.warnings, *([ON_TRAIN] if split == "train" else [])),
-    )

@@ -1,16 +1,20 @@
 """The run folder: what a training run leaves behind.
 
 RUN/config.yaml      the resolved config
+RUN/checkpoints/     what --resume goes on from (see `checkpoint.py`)
 RUN/model/           the best epoch's model (see `inference/model_folder.py`)
-RUN/metrics.jsonl    one line an epoch
+RUN/metrics.jsonl    one line an epoch: what the same run gives again, to the bit
+RUN/timing.jsonl     one line an epoch: how long it took
 RUN/report.json      the evaluation, as data; RUN/report.md, for people
 RUN/tensorboard/     where asked for
+
+A checkpoint is the truth: model, metrics and timing are made again from it where a kill has left them behind.
 """
 
 import json
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -18,54 +22,76 @@ from typing import Any, Self
 
 from tagger.config import Config
 from tagger.config_file import dump_config
-from tagger.errors import ConfigError, OutputError
+from tagger.errors import ConfigError, DataError, ModelError, OutputError
 from tagger.evaluation.render import render_markdown
 from tagger.evaluation.report import Report
-from tagger.files import write_synced
-from tagger.training.loop import Epoch
+from tagger.files import find_folder, remove_leftovers, write_synced
+from tagger.training.checkpoint import Checkpoint, Checkpoints
+from tagger.training.lock import locked
 from tagger.training.output import writing
+from tagger.training.position import Epoch
 
-_NAMES = ("config.yaml", "model", "metrics.jsonl", "report.json", "report.md", "tensorboard")
+_NAMES = (
+    "config.yaml",
+    "model",
+    "metrics.jsonl",
+    "timing.jsonl",
+    "report.json",
+    "report.md",
+    "tensorboard",
+    "checkpoints",
+)
+_TIMES = ("seconds", "tokens_per_second")
 
 
 class RunFolder:
-    """A new run folder; an existing run is never overwritten.
+    """A new run folder, or with `resume` one that is gone on with; no other run is ever overwritten.
 
-    Nothing is written before the `with` block is entered. If the block fails before a model is saved, what was written
-    is removed again, so that the same command can be given once more.
+    Nothing is written before the `with` block is entered, and within it nobody else can train there. If the block fails
+    before anything worth keeping is saved, what was written is removed again, so that the same command can be given
+    once more.
 
     Args:
         path: the folder; made if it is not there.
         config: the resolved config.
+        resume: whether to go on with the run that is there.
+
+    Attributes:
+        checkpoints: those of this run.
+        newest: the newest valid one when the block is entered; None: there is none, or nothing to go on with.
+        damages: what is wrong with those that are newer.
 
     Raises:
-        ConfigError: the folder holds a run, or the tensorboard extra is asked for but not installed.
+        ConfigError: the folder holds a run, or the tensorboard extra is asked for but not installed; on entering also:
+            another process is training there, or there is a run that cannot be gone on with.
+        ModelError: on entering: every checkpoint is damaged.
         OutputError: the folder cannot be written.
     """
 
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(self, path: Path, config: Config, *, resume: bool = False) -> None:
         self.path = path
         self.model = path / "model"
-        self._config = config
+        self.checkpoints = Checkpoints(path / "checkpoints", keep=config.training.keep_checkpoints)
+        self.newest: Checkpoint | None = None
+        self.damages: list[str] = []
+        self._config, self._resume = config, resume
         self._tensorboard: Any = None
         self._is_ours = False  # whether this run made the folder
-        self._num_epochs = 0
         self._open_tensorboard = _find_tensorboard() if config.training.tensorboard else None
+        self._held = ExitStack()
         self._check_free()
 
     def __enter__(self) -> Self:
-        self._check_free()  # once more: reading the data may have taken long
-        try:
+        with ExitStack() as held:
             with writing(self.path):
                 self._is_ours = not self.path.exists()
                 self.path.mkdir(parents=True, exist_ok=True)
-                write_synced(self.path / "config.yaml", dump_config(self._config).encode())
-                write_synced(self.path / "metrics.jsonl", b"")
-                if self._open_tensorboard is not None:
-                    self._tensorboard = self._open_tensorboard(str(self.path / "tensorboard"))
-        except BaseException:
-            self._remove()
-            raise
+                held.callback(self._remove_if_ours)  # after the lock in it
+                held.enter_context(locked(self.path))
+                self._check_free()  # once more: somebody else may have been faster
+                if self._resume:
+                    self._find_checkpoint()
+            self._held = held.pop_all()
         return self
 
     def __exit__(
@@ -73,14 +99,37 @@ class RunFolder:
     ) -> None:
         if self._tensorboard is not None:
             self._tensorboard.close()
-        if error is not None and not self._num_epochs and not self.model.exists():
+        if error is not None and self._holds_nothing():
             self._remove()
+        self._held.close()
+
+    @property
+    def report(self) -> Report | None:
+        """The report of a finished run, if it is there in both its forms, and the model with it."""
+        if not (self.path / "report.md").is_file() or not find_folder(self.model).is_dir():
+            return None
+        try:
+            return Report.from_json((self.path / "report.json").read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, DataError):
+            return None
+
+    def begin(self, epochs: Sequence[Epoch] = ()) -> None:
+        """Brings the folder's files in line with the finished epochs; what is right already stays untouched."""
+        with writing(self.path):
+            for name, write in (("metrics.jsonl", _metrics_line), ("timing.jsonl", _timing_line)):
+                self._put(name, "".join(map(write, epochs)).encode())
+            self._put("config.yaml", dump_config(self._config).encode())
+            if self._open_tensorboard is not None:
+                folder = str(self.path / "tensorboard")
+                # what a killed process has logged of later epochs is logged again
+                self._tensorboard = self._open_tensorboard(folder, purge_step=len(epochs) + 1)
 
     def add_epoch(self, epoch: Epoch) -> None:
-        """Adds an epoch's line to metrics.jsonl, and to TensorBoard where asked for."""
-        with writing(self.path), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(epoch), allow_nan=False) + "\n")
-        self._num_epochs += 1
+        """Adds an epoch's line to metrics.jsonl and timing.jsonl, and to TensorBoard where asked for."""
+        with writing(self.path):
+            for name, write in (("metrics.jsonl", _metrics_line), ("timing.jsonl", _timing_line)):
+                with (self.path / name).open("a", encoding="utf-8") as file:
+                    file.write(write(epoch))
         if self._tensorboard is not None:
             for name in ("train_loss", "dev_score", "tokens_per_second", "learning_rate"):
                 value = getattr(epoch, name)
@@ -97,18 +146,54 @@ class RunFolder:
             if self.path.exists() and not self.path.is_dir():
                 raise OutputError(f"--out: {self.path}: is a file, expected a folder")
             for name in _NAMES:
-                if (self.path / name).exists():
+                if not self._resume and (self.path / name).exists():
                     raise ConfigError(
-                        f"--out: {self.path}: holds a run already ({name}); choose another folder, or remove this one"
+                        f"--out: {self.path}: holds a run already ({name}); --resume goes on with it; or choose "
+                        "another folder, or remove this one"
                     )
+
+    def _find_checkpoint(self) -> None:
+        for name in ("config.yaml", "metrics.jsonl", "timing.jsonl", "report.json", "report.md", "model"):
+            remove_leftovers(self.path / name)
+        self.checkpoints.remove_leftovers()
+        self.newest, self.damages = self.checkpoints.newest()
+        if self.newest is not None or self.report is not None:
+            return
+        if self.damages:
+            raise ModelError(f"{self.damages[0]}; no checkpoint there can be read: remove {self.path} to start afresh")
+        found = [name for name in _NAMES if (self.path / name).exists()]
+        # A run that was killed before its first checkpoint has written metrics.jsonl first, and nothing into it.
+        if found and (not self._holds_nothing() or "metrics.jsonl" not in found):
+            raise ConfigError(
+                f"--resume: {self.path}: no checkpoint to go on from, but {', '.join(found)}; choose another folder"
+            )
+
+    def _put(self, name: str, content: bytes) -> None:
+        path = self.path / name
+        if not path.is_file() or path.read_bytes() != content:
+            write_synced(path, content)
+
+    def _holds_nothing(self) -> bool:
+        """Whether there is nothing that a run would be sorry to lose."""
+        metrics = self.path / "metrics.jsonl"
+        try:
+            has_epoch = metrics.exists() and metrics.stat().st_size > 0
+            kept = (find_folder(self.model), self.path / "report.json", self.path / "report.md")
+            return not (has_epoch or self.checkpoints.names() or any(path.exists() for path in kept))
+        except OSError:
+            return False
 
     def _remove(self) -> None:
         """Removes what this run has written."""
         with suppress(OSError):
-            for name in ("config.yaml", "metrics.jsonl"):
+            for name in ("config.yaml", "metrics.jsonl", "timing.jsonl"):
                 (self.path / name).unlink(missing_ok=True)
-            shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
-            if self._is_ours:
+            for name in ("tensorboard", "checkpoints"):
+                shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def _remove_if_ours(self) -> None:
+        if self._is_ours:
+            with suppress(OSError):  # something is in it
                 self.path.rmdir()
 
 
@@ -120,7 +205,17 @@ def write_report(report: Report, folder: Path) -> None:
         write_synced(folder / "report.md", render_markdown(report).encode())
 
 
-def _find_tensorboard() -> Callable[[str], Any]:
+def _metrics_line(epoch: Epoch) -> str:
+    values = asdict(epoch)
+    kept = {key: value for key, value in values.items() if key not in ("number", *_TIMES)}
+    return json.dumps({"epoch": epoch.number, **kept}, allow_nan=False) + "\n"
+
+
+def _timing_line(epoch: Epoch) -> str:
+    return json.dumps({"epoch": epoch.number, **{key: getattr(epoch, key) for key in _TIMES}}, allow_nan=False) + "\n"
+
+
+def _find_tensorboard() -> Callable[..., Any]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import tagger
 from tagger.cli.progress import TrainingProgress
 from tagger.data.corpus import Corpus
 from tagger.errors import ConfigError
 from tagger.sentence import Sentence
-from tagger.training import loop
+from tagger.training import loop, position
 from tagger.training import run as training
 from tests.cli.command import Done, call, command, environment, fail, on_terminal, only_line, write_yaml
 
@@ -219,8 +220,9 @@ def test_an_interrupt_ends_with_130_and_leaves_the_best_model(config: Path) -> N
         out = process.stdout.read()
     assert process.returncode == 130
     assert out == ""
-    hint = f"the model of the best epoch so far is in {run / 'model'}; to start afresh, remove {run} or choose"
-    assert only_line("".join(rest)) == f"interrupted; {hint} another --out"
+    checkpoint = max((run / "checkpoints").iterdir())
+    hint = f"--resume goes on from {checkpoint}; the best model so far is {run / 'model'}"
+    assert only_line("".join(rest)) == f"interrupted; {hint}"
     assert tagger.load(run, device="cpu").predict([["The"]])[0].tokens == ("The",)
 
 
@@ -231,9 +233,9 @@ def test_a_failure_says_where_the_best_model_is_if_there_is_one(
     run = config.parent / "run"
     fit = loop.fit
 
-    def diverge(*positional: Any, **named: Any) -> Iterator[loop.Step | loop.Epoch]:
+    def diverge(*positional: Any, **named: Any) -> Iterator[position.Step | position.Epoch]:
         if failing == "in the second epoch":
-            yield next(event for event in fit(*positional, **named) if isinstance(event, loop.Epoch))
+            yield next(event for event in fit(*positional, **named) if isinstance(event, position.Epoch))
         raise ConfigError("training diverged")
 
     monkeypatch.setattr(training, "fit", diverge)
@@ -242,11 +244,11 @@ def test_a_failure_says_where_the_best_model_is_if_there_is_one(
     done = train(capsys, config)
     message = done.err.splitlines()[-1]
     if failing == "in the second epoch":
-        assert message.startswith(f"tagger: training diverged; the model of the best epoch so far is in {run}/model; ")
-        assert message.endswith(f"to start afresh, remove {run} or choose another --out")
+        saved = f"--resume goes on from {run}/checkpoints/0002-00000000; the best model so far is {run}/model"
+        assert message == f"tagger: training diverged; {saved}"
         assert tagger.load(run, device="cpu").tags == ("DET", "NOUN", "VERB")
     else:
-        assert "best epoch" not in done.err
+        assert "best model" not in done.err
         assert not run.exists()
 
 
@@ -254,7 +256,7 @@ def test_a_refused_run_folder_is_not_said_to_be_this_runs(config: Path, capsys: 
     assert train(capsys, config).code == 0
     done = train(capsys, config)
     assert done.code == 2
-    assert "best epoch" not in done.err
+    assert "best model" not in done.err
 
 
 def test_names_that_look_like_markup_are_printed_as_they_are(
@@ -298,7 +300,7 @@ def show_live(monkeypatch: pytest.MonkeyPatch, width: int, *, step: int = 10, ha
     sentence = Sentence(tokens=("a",), tags=("X",))
     corpus = Corpus(train=[sentence], dev=[sentence] * has_dev, test=[], labels=("X",), scheme="plain")
     started = training.Started(corpus=corpus, num_weights=1, device="cpu", precision="fp32", num_epochs=20)
-    epoch = loop.Epoch(
+    epoch = position.Epoch(
         number=1,
         train_loss=1.5,
         dev_score=0.9 if has_dev else None,
@@ -309,7 +311,12 @@ def show_live(monkeypatch: pytest.MonkeyPatch, width: int, *, step: int = 10, ha
     )
     terminal = Terminal()
     with TrainingProgress(terminal) as progress:
-        for event in (started, epoch, loop.Step(epoch=2, step=step, num_steps=20, loss=1.25, tokens_per_second=8000.0)):
+        total, seconds = torch.tensor(10_000.0), 1.0
+        for event in (
+            started,
+            epoch,
+            position.Step(epoch=2, step=step, num_steps=20, total=total, num_tokens=8000, seconds=seconds),
+        ):
             progress.show(event)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
     return plain.replace("\r", "\n").rstrip().rsplit("\n", 1)[-1]

@@ -26,7 +26,9 @@ from tagger.inference.model_folder import sizes_of
 from tagger.model.heads import CRFHead, SoftmaxHead
 from tagger.model.network import SequenceTagger, build_network
 from tagger.training.hardware import accelerating
-from tagger.training.loop import REPORT_EVERY, Epoch, Step, build_optimizer, fit, rate_factor
+from tagger.training.loop import CHECK_EVERY, BatchError, fit
+from tagger.training.optimizer import build_optimizer, rate_factor
+from tagger.training.position import Epoch, Step
 
 SENTENCES = [["a"], ["b", "c", "a"], ["c", "c"], ["a", "b", "c", "d", "e", "f"], ["e", "d"], ["f", "a", "b", "b"]]
 TAGS = ("X", "Y", "Z")
@@ -317,7 +319,9 @@ class TestDiverging:
     def test_loss(self, accelerator: Accelerator) -> None:
         network = make_network()
         network.to_emissions.bias.data.fill_(math.nan)
-        with pytest.raises(ConfigError, match=r"^training\.learning_rate: the loss became nan in epoch 1: .*clip_norm"):
+        with pytest.raises(
+            ConfigError, match=r"^training\.learning_rate: the loss became nan in epoch 1, step 1: .*clip_norm"
+        ):
             run(network, accelerator)
 
     def test_loss_is_looked_at_within_an_epoch(self, accelerator: Accelerator) -> None:
@@ -331,8 +335,26 @@ class TestDiverging:
             num_epochs=1,
             factor=constant,
         )
-        with pytest.raises(ConfigError, match="the loss became nan in epoch 1"):
+        assert len(list(itertools.islice(events, CHECK_EVERY - 1))) == CHECK_EVERY - 1
+        with pytest.raises(BatchError, match="the loss became nan in epoch 1, step 1: ") as caught:
             next(events)
+        assert (caught.value.epoch, caught.value.step) == (1, 1)
+
+    def test_the_first_bad_step_is_named(self, accelerator: Accelerator) -> None:
+        network = make_network()
+        events = fit(
+            network,
+            lambda _: make_batches([[0]] * 50),
+            optimizer=sgd(network),
+            accelerator=accelerator,
+            num_epochs=1,
+            factor=constant,
+        )
+        assert len(list(itertools.islice(events, 13))) == 13
+        network.to_emissions.bias.data.fill_(math.nan)
+        with pytest.raises(BatchError) as caught:
+            list(events)
+        assert (caught.value.epoch, caught.value.step) == (1, 14)
 
     def test_weights_after_the_last_step(self, accelerator: Accelerator) -> None:
         """The only loss is finite; the step that follows it ruins the weights, which must not be saved."""
@@ -341,7 +363,7 @@ class TestDiverging:
             lambda gradient: gradient * 1e20
         )
         optimizer = sgd(network, learning_rate=1e30)
-        with pytest.raises(ConfigError, match="a weight became infinite or NaN in epoch 1"):
+        with pytest.raises(ConfigError, match="a weight became infinite or NaN in epoch 1, step 1"):
             run(network, accelerator, groups=[[0, 1, 2, 3, 4, 5]], optimizer=optimizer)
 
     @pytest.mark.parametrize("rate", [1e39, 1e300])
@@ -349,7 +371,7 @@ class TestDiverging:
     def test_learning_rates_beyond_float32(self, accelerator: Accelerator, name: str, rate: float) -> None:
         network = make_network()
         optimizer = build_optimizer(network, name=name, learning_rate=rate, weight_decay=0.1, momentum=0.0)  # type: ignore[arg-type]
-        with pytest.raises(ConfigError, match=r"^training\.learning_rate: .* in epoch 1: training diverged"):
+        with pytest.raises(ConfigError, match=r"^training\.learning_rate: .* in epoch 1, step [12]: training diverged"):
             run(network, accelerator, optimizer=optimizer, num_epochs=2)
 
     def test_other_errors_of_the_optimizer_are_not_taken_for_it(self, accelerator: Accelerator) -> None:
@@ -365,13 +387,12 @@ class TestDiverging:
 
 
 class TestEvents:
-    @pytest.mark.parametrize(("num_batches", "accumulate", "steps"), [(25, 1, [10, 20]), (25, 2, [10]), (9, 1, [])])
-    def test_steps(self, accelerator: Accelerator, num_batches: int, accumulate: int, steps: list[int]) -> None:
+    @pytest.mark.parametrize(("num_batches", "accumulate", "steps"), [(25, 1, 25), (25, 2, 13), (9, 1, 9)])
+    def test_steps(self, accelerator: Accelerator, num_batches: int, accumulate: int, steps: int) -> None:
         groups = [[index % len(SENTENCES)] for index in range(num_batches)]
         events = run(make_network(), accelerator, groups=groups, accumulate=accumulate, num_epochs=2)
         found = [event for event in events if isinstance(event, Step)]
-        assert REPORT_EVERY == 10
-        assert [(step.epoch, step.step) for step in found] == list(itertools.product([1, 2], steps))
+        assert [(step.epoch, step.step) for step in found] == list(itertools.product([1, 2], range(1, steps + 1)))
         for step in found:
             assert step.num_steps == math.ceil(num_batches / accumulate)
             assert 0 < step.loss < 10
@@ -406,7 +427,7 @@ class TestEvents:
             num_epochs=3,
             factor=functools.partial(rate_factor, schedule="cosine", warmup=0.1),
         )
-        assert len(list(events)) == 3
+        assert len(epochs_of(list(events))) == 3
         assert asked == [1, 2, 3]
 
     def test_the_network_trains_again_after_evaluation(self, accelerator: Accelerator) -> None:
@@ -430,7 +451,7 @@ class TestEvents:
 
         for name in ("decode", "marginals"):
             monkeypatch.setattr(kind, name, refuse)
-        assert len(run(make_network(head), accelerator)) == 1
+        assert len(run(make_network(head), accelerator)) == 3  # two steps and the epoch
 
     def test_batches_without_tags(self, accelerator: Accelerator) -> None:
         network = make_network()

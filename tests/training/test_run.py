@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,9 +29,13 @@ from tagger.model.network import build_network
 from tagger.training import assembly
 from tagger.training.caveats import ON_TRAIN
 from tagger.training.evaluate import evaluate
-from tagger.training.loop import Epoch, Step, fit
+from tagger.training.loop import fit
+from tagger.training.position import Epoch, Step
 from tagger.training.run import DEFAULT_BATCH_SIZE, Event, Started, train
 from tests.conftest import change
+
+FINISHED = ["checkpoints", "config.yaml", "metrics.jsonl", "model", "report.json", "report.md", "timing.jsonl"]
+BROKEN_OFF = ["checkpoints", "config.yaml", "metrics.jsonl", "model", "timing.jsonl"]
 
 
 def names(folder: Path) -> list[str]:
@@ -80,11 +83,11 @@ class TestRunFolder:
     @pytest.mark.parametrize("run", ["pos_run", "ner_run"])
     def test_contents(self, run: str, request: pytest.FixtureRequest) -> None:
         folder: Path = request.getfixturevalue(run)
-        assert names(folder) == ["config.yaml", "metrics.jsonl", "model", "report.json", "report.md"]
+        assert names(folder) == FINISHED
         assert load_config(folder / "config.yaml") == load_model(folder).config
         metrics = metrics_of(folder)
         report = Report.from_json((folder / "report.json").read_text())
-        assert [line["number"] for line in metrics] == list(range(1, len(metrics) + 1))
+        assert [line["epoch"] for line in metrics] == list(range(1, len(metrics) + 1))
         assert [point.dev_score for point in report.curve] == [line["dev_score"] for line in metrics]
         assert [point.train_loss for point in report.curve] == [line["train_loss"] for line in metrics]
         assert (folder / "report.md").read_text().startswith("#")
@@ -186,7 +189,7 @@ class TestBest:
         manifest = load_model(tmp_path / "run").manifest
         assert (manifest["epoch"], manifest["dev_score"]) == (2, 0.9)
         assert report.facts["best epoch"] == "2 of 4"
-        assert names(tmp_path / "run") == ["config.yaml", "metrics.jsonl", "model", "report.json", "report.md"]
+        assert names(tmp_path / "run") == FINISHED
 
     def test_report_is_on_the_saved_model(
         self, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -548,7 +551,7 @@ class TestFailing:
 
     def test_diverging_at_once_leaves_nothing(self, tiny_config: Config, tmp_path: Path) -> None:
         settings = {"training.optimizer": "sgd", "training.learning_rate": 1e38, "training.clip_norm": 0.0}
-        with pytest.raises(ConfigError, match=r"^training\.learning_rate: .* in epoch 1: training diverged"):
+        with pytest.raises(ConfigError, match=r"^training\.learning_rate: .* in epoch 1, step \d: training diverged"):
             train(change(tiny_config, settings), tmp_path / "run")
         assert names(tmp_path) == []
         train(tiny_config, tmp_path / "run")  # the same folder will do
@@ -566,7 +569,7 @@ class TestFailing:
         if stage is Started:
             assert names(tmp_path) == []
         else:
-            assert names(tmp_path / "run") == ["config.yaml", "metrics.jsonl", "model"]
+            assert names(tmp_path / "run") == BROKEN_OFF
             assert epoch_of(tmp_path / "run") == len(metrics_of(tmp_path / "run")) == 1
 
     def test_failing_save_keeps_the_last_good_model(
@@ -583,7 +586,7 @@ class TestFailing:
         monkeypatch.setattr(files, "_put_in_place", fail)
         with pytest.raises(OutputError, match="model: cannot be written: No space left on device"):
             train(tiny_config, tmp_path / "run")
-        assert names(tmp_path / "run") == ["config.yaml", "metrics.jsonl", "model"]
+        assert names(tmp_path / "run") == BROKEN_OFF
         assert epoch_of(tmp_path / "run") == 1
 
 

@@ -13,10 +13,12 @@ from tagger.config_file import load_config
 from tagger.errors import ConfigError, OutputError
 from tagger.evaluation.report import Report, build_report
 from tagger.sentence import Sentence
-from tagger.training.loop import Epoch
 from tagger.training.output import writing
+from tagger.training.position import Epoch
 from tagger.training.run_folder import RunFolder, write_report
 from tests.conftest import change
+
+STARTED = ["config.yaml", "metrics.jsonl", "timing.jsonl"]
 
 
 def make_epoch(number: int, *, dev_score: float | None = 0.5) -> Epoch:
@@ -42,6 +44,7 @@ def names(folder: Path) -> list[str]:
 
 def interrupt(folder: RunFolder, *, after: str = "") -> None:
     with folder:
+        folder.begin()
         if after == "model":
             folder.model.mkdir()
         if after == "epoch":
@@ -54,28 +57,28 @@ class TestNew:
         folder = RunFolder(tmp_path / "a" / "run", tiny_config)
         assert names(tmp_path) == []
         with folder:
-            assert names(tmp_path / "a" / "run") == ["config.yaml", "metrics.jsonl"]
+            folder.begin()
+            assert names(tmp_path / "a" / "run") == [".lock", *STARTED]
+        assert names(tmp_path / "a" / "run") == STARTED
 
     def test_config_reads_back_equal(self, tiny_config: Config, tmp_path: Path) -> None:
         with RunFolder(tmp_path / "run", tiny_config) as folder:
+            folder.begin()
             assert load_config(folder.path / "config.yaml") == tiny_config
 
     def test_metrics_are_strict_json_lines(self, tiny_config: Config, tmp_path: Path) -> None:
         with RunFolder(tmp_path, tiny_config) as folder:
+            folder.begin()
             folder.add_epoch(make_epoch(1))
             folder.add_epoch(make_epoch(2, dev_score=None))
         lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
         assert [json.loads(line) for line in lines] == [
-            {
-                "number": number,
-                "train_loss": 1.5,
-                "dev_score": score,
-                "is_best": True,
-                "seconds": 0.1,
-                "tokens_per_second": 1000.0,
-                "learning_rate": 1e-3,
-            }
+            {"epoch": number, "train_loss": 1.5, "dev_score": score, "is_best": True, "learning_rate": 1e-3}
             for number, score in ((1, 0.5), (2, None))
+        ]
+        lines = (tmp_path / "timing.jsonl").read_text().splitlines()
+        assert [json.loads(line) for line in lines] == [
+            {"epoch": number, "seconds": 0.1, "tokens_per_second": 1000.0} for number in (1, 2)
         ]
 
     def test_report(self, tiny_config: Config, tmp_path: Path) -> None:
@@ -86,28 +89,31 @@ class TestNew:
 
     def test_a_folder_with_other_things_in_it(self, tiny_config: Config, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("mine")
-        with RunFolder(tmp_path, tiny_config):
-            assert names(tmp_path) == ["config.yaml", "metrics.jsonl", "notes.txt"]
+        with RunFolder(tmp_path, tiny_config) as folder:
+            folder.begin()
+        assert names(tmp_path) == [*STARTED[:2], "notes.txt", *STARTED[2:]]
 
 
 class TestExisting:
-    @pytest.mark.parametrize(
-        "name", ["config.yaml", "metrics.jsonl", "report.json", "report.md", "model", "tensorboard"]
-    )
+    @pytest.mark.parametrize("name", [*STARTED, "report.json", "report.md", "model", "tensorboard", "checkpoints"])
     def test_is_refused_and_left_alone(self, tiny_config: Config, tmp_path: Path, name: str) -> None:
         """Even a folder `model` that some other program made: a run would put its own in that place."""
         (tmp_path / name).mkdir()
         (tmp_path / name / "thesis.txt").write_text("years of work")
-        with pytest.raises(ConfigError, match=rf"^--out: .*: holds a run already \({name}\); choose another folder"):
+        with pytest.raises(ConfigError, match=rf"^--out: .*: holds a run already \({name}\); --resume goes on with it"):
             RunFolder(tmp_path, change(tiny_config, {"training.tensorboard": True}))
         assert names(tmp_path) == [name]
         assert (tmp_path / name / "thesis.txt").read_text() == "years of work"
 
     def test_a_run_that_began_meanwhile(self, tiny_config: Config, tmp_path: Path) -> None:
-        late = RunFolder(tmp_path, tiny_config)
-        with RunFolder(tmp_path, tiny_config), pytest.raises(ConfigError, match="holds a run already"):
-            late.__enter__()
-        assert names(tmp_path) == ["config.yaml", "metrics.jsonl"]
+        late, later = (RunFolder(tmp_path, tiny_config) for _ in range(2))
+        with RunFolder(tmp_path, tiny_config) as folder:
+            folder.begin()
+            with pytest.raises(ConfigError, match=rf"another tagger \(process {os.getpid()}\) trains there"):
+                late.__enter__()
+        with pytest.raises(ConfigError, match="holds a run already"):
+            later.__enter__()
+        assert names(tmp_path) == STARTED
 
     def test_file_instead_of_folder(self, tiny_config: Config, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
@@ -146,7 +152,7 @@ class TestFailing:
     ) -> None:
         with pytest.raises(KeyboardInterrupt):
             interrupt(RunFolder(tmp_path, tiny_config), after=after)
-        assert names(tmp_path) == ["config.yaml", "metrics.jsonl", *more]
+        assert names(tmp_path) == sorted([*STARTED, *more])
 
     def test_a_full_disk_keeps_the_older_report(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_report(make_report("old"), tmp_path)
@@ -167,8 +173,8 @@ class TestFailing:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", fail)
-        with pytest.raises(OutputError, match="No space left"):
-            RunFolder(tmp_path / "run", tiny_config).__enter__()
+        with pytest.raises(OutputError, match="No space left"), RunFolder(tmp_path / "run", tiny_config) as folder:
+            folder.begin()
         assert names(tmp_path) == []
 
 
@@ -200,6 +206,7 @@ class TestTensorBoard:
         )
 
         with RunFolder(tmp_path, change(tiny_config, {"training.tensorboard": True})) as folder:
+            folder.begin()
             folder.add_epoch(make_epoch(1))
             folder.add_epoch(make_epoch(2, dev_score=None))
         events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()

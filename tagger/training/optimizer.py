@@ -1,0 +1,46 @@
+"""What turns gradients into steps: the optimizer, and the learning rate as a function of how far training has come."""
+
+import math
+from typing import Literal
+
+import torch
+
+from tagger.model.network import SequenceTagger
+
+
+def build_optimizer(
+    network: SequenceTagger,
+    *,
+    name: Literal["adamw", "sgd"],
+    learning_rate: float,
+    weight_decay: float,
+    momentum: float,
+) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter, 2019) or SGD over the weights that are to be trained."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    if name == "adamw":
+        return torch.optim.AdamW(weights, lr=learning_rate, weight_decay=weight_decay, fused=True)
+    return torch.optim.SGD(weights, lr=learning_rate, weight_decay=weight_decay, momentum=momentum)
+
+
+def rate_factor(
+    before: float, after: float, *, schedule: Literal["constant", "linear", "cosine"], warmup: float
+) -> float:
+    """What the learning rate is multiplied by in one step.
+
+    Args:
+        before: part of all steps that are done before this one, in [0, 1).
+        after: the same with this one, in (0, 1].
+        schedule: what happens after warm-up: nothing, a line to 0, or half a cosine to 0 (Loshchilov & Hutter, 2017,
+            "SGDR", equation 5 without restarts).
+        warmup: part of all steps in which the factor rises in equal parts to 1, in [0, 1). The first step takes one
+            part, so that none is made at rate 0.
+    """
+    if before < warmup:
+        return min(after / warmup, 1.0)
+    passed = (before - warmup) / (1 - warmup)
+    if schedule == "linear":
+        return 1 - passed
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * min(passed, 1.0)))
+    return 1.0
