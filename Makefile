@@ -1,6 +1,7 @@
 # The whole interface of a contributor: train, install, lint, check, test, build.
 # make train  sets up .venv, trains the sample tagger, prints its report, tags two sentences
 # make test   sets up .venv with the dev tools, runs every check and test
+# make faults kills, failures and hostile input in earnest, for minutes; its figures are in docs/reliability.md
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SAMPLE_RUN := runs/pos_sample
 
-.PHONY: train test install lint check format build peers clean
+.PHONY: train test faults install lint check format build peers clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/.installed
@@ -30,6 +31,9 @@ check: $(VENV)/.installed-dev
 
 test: lint check
 	$(BIN)/python -m pytest -n 2
+
+faults: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m faults -s
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from tagger.cli import config, data, evaluate, predict, train
@@ -128,7 +128,8 @@ def _with_notes(message: str, error: BaseException) -> str:
 
 def _fail(message: str, code: int) -> int:
     one_line = " ".join(message.split("\n"))
-    print(f"tagger: {one_line}", file=sys.stderr)
+    with suppress(OSError):  # then the code must say it alone
+        print(f"tagger: {one_line}", file=sys.stderr)
     return code
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from tagger.cli.common import given, given_path, print_text
 from tagger.errors import TaggerError
+from tagger.training.output import writing
 from tagger.training.signals import Terminated
 
 if TYPE_CHECKING:
     from tagger.config import Config
     from tagger.evaluation.report import Report
+    from tagger.training.run import Event
 
 SUMMARY = "train a tagger"
 DESCRIPTION = """\
@@ -103,9 +105,14 @@ def _train(config: "Config", out: Path, *, resume: bool, allow_changes: bool) ->
     from tagger.training.checkpoint import Checkpoints
     from tagger.training.run import train
 
-    with TrainingProgress(sys.stderr) as progress:
+    with writing("standard error"), TrainingProgress(sys.stderr) as progress:
+
+        def show(event: "Event") -> None:
+            with writing("standard error"):  # its disk may be full too
+                progress.show(event)
+
         try:
-            return train(config, out, listener=progress.show, resume=resume, allow_changes=allow_changes)
+            return train(config, out, listener=show, resume=resume, allow_changes=allow_changes)
         except (KeyboardInterrupt, Terminated, TaggerError) as error:
             if progress.has_started:  # what is there is this run's: train takes no folder that holds another's
                 checkpoints = Checkpoints(out / "checkpoints", keep=0)

@@ -174,8 +174,8 @@ def _follow(
                 if isinstance(event, Epoch) or event.step % TELL_EVERY == 0:
                     tell(event)
                 signals.check()
-        except (KeyboardInterrupt, Terminated):
-            if signals.was_received:  # and not the listener's own
+        except (KeyboardInterrupt, Terminated) as stop:
+            if signals.has_raised(stop):  # else it may have come within a step, whose end nobody has seen
                 keeper.save()
             raise
 

@@ -37,6 +37,7 @@ class Signals:
     def __init__(self) -> None:
         self._before: dict[int, object] = {}
         self._received: int | None = None
+        self._raised: BaseException | None = None
         self._is_put_off = False
 
     def __enter__(self) -> "Signals":
@@ -53,10 +54,9 @@ class Signals:
     def __exit__(self, *_: object) -> None:
         self._put_back()
 
-    @property
-    def was_received(self) -> bool:
-        """Whether there was a signal."""
-        return self._received is not None
+    def has_raised(self, error: BaseException) -> bool:
+        """Whether an exception is this object's, and so was raised where it could be; a second signal's is not."""
+        return error is self._raised
 
     @contextmanager
     def put_off(self) -> Iterator[None]:
@@ -72,7 +72,8 @@ class Signals:
     def check(self) -> None:
         """Raises KeyboardInterrupt or Terminated if there was a signal."""
         if self._received is not None:
-            raise KeyboardInterrupt if self._received == signal.SIGINT else Terminated
+            self._raised = KeyboardInterrupt() if self._received == signal.SIGINT else Terminated()
+            raise self._raised
 
     def _setting(self, is_put_off: bool) -> Iterator[None]:
         before, self._is_put_off = self._is_put_off, is_put_off
