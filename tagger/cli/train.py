@@ -105,7 +105,7 @@ def _train(config: "Config", out: Path, *, resume: bool, allow_changes: bool) ->
     from tagger.training.checkpoint import Checkpoints
     from tagger.training.run import train
 
-    with writing("standard error"), TrainingProgress(sys.stderr) as progress:
+    with TrainingProgress(sys.stderr) as progress:
 
         def show(event: "Event") -> None:
             with writing("standard error"):  # its disk may be full too

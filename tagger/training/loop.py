@@ -118,8 +118,7 @@ def _train_epoch(
     stepper.network.train()
     for step in range(start.step + 1, num_steps + 1):
         group = list(islice(left, accumulate))
-        before, after = (number - 1 + (step - 1) / num_steps), (number - 1 + step / num_steps)
-        stepper.set_learning_rate(before / num_epochs, after / num_epochs)
+        stepper.set_learning_rate(number - 1 + (step - 1) / num_steps, number - 1 + step / num_steps, num_epochs)
         total = total + stepper.step(group, epoch=number, step=step)
         num_tokens += _count_tokens(group)
         seconds = time.perf_counter() - began
@@ -127,7 +126,7 @@ def _train_epoch(
     stepper.check_losses()
     check_weights(stepper.network, epoch=number, step=num_steps)  # no loss follows that would show it
     if start.step >= num_steps:  # none was left to be made
-        stepper.set_learning_rate((number - 1 / num_steps) / num_epochs, number / num_epochs)
+        stepper.set_learning_rate(number - 1 + (num_steps - 1) / num_steps, number, num_epochs)
     seconds = time.perf_counter() - began
     return Epoch(
         number=number,
@@ -167,10 +166,11 @@ class _Stepper:
         """As it was last set."""
         return float(self._optimizer.param_groups[0]["lr"])
 
-    def set_learning_rate(self, before: float, after: float) -> None:
-        """Sets that of the step between two parts of all steps."""
+    def set_learning_rate(self, before: float, after: float, num_epochs: int) -> None:
+        """Sets that of a step before which, and after which, so many of all epochs are done."""
+        factor = self._factor(before / num_epochs, after / num_epochs)
         for settings, full_rate in zip(self._optimizer.param_groups, self._full_rates, strict=True):
-            settings["lr"] = full_rate * self._factor(before, after)
+            settings["lr"] = full_rate * factor
 
     def step(self, group: Sequence[Batch], *, epoch: int, step: int) -> Tensor:
         """One optimizer step over the batches of `group`; returns their summed loss in nats."""

@@ -2,14 +2,15 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
-from tagger.config import Config, names_vectors
+from tagger.config import Config, TrainingConfig, names_vectors
 from tagger.config_checks import check_config
 from tagger.data.batches import LazyBatches, Ragged, bucket
 from tagger.data.corpus import Corpus, load_corpus
@@ -155,7 +156,8 @@ def train(
         steps = _fit(
             config, corpus, accelerator=accelerator, predictor=predictor, keeper=keeper, signals=signals, start=position
         )
-        _follow(steps, keeper=keeper, signals=signals, tell=tell)
+        with _naming_batch(corpus, config.training):
+            _follow(steps, keeper=keeper, signals=signals, tell=tell)
         keeper.load_best()
         report = summarise(Path(out), config, corpus, predictor=predictor, keeper=keeper, warnings=started.warnings)
         add_scores(folder.model, scores_of(report))
@@ -195,20 +197,10 @@ def _fit(
     sentences = corpus.train
     rows = Ragged(values=table.rows_of_forms(sentences.tokens.values)[sentences.tokens.codes], starts=sentences.starts)
     tags, allowed = encode_gold(config, corpus, vocabulary)
-    batch_size = settings.batch_size
-    if batch_size is None and settings.batch_tokens is None:
-        batch_size = DEFAULT_BATCH_SIZE
-
-    def group(epoch: int) -> list[list[int]]:
-        return bucket(
-            sentences.lengths,
-            batch_size=batch_size,
-            batch_tokens=settings.batch_tokens,
-            seed=(settings.seed, epoch),
-        )
 
     def batches(epoch: int) -> LazyBatches:
-        return LazyBatches(group(epoch), rows=rows, table=table, tags=tags, allowed=allowed)
+        groups = _group(sentences.lengths, settings, epoch)
+        return LazyBatches(groups, rows=rows, table=table, tags=tags, allowed=allowed)
 
     def dev_score() -> float | None:
         with signals.at_once():  # evaluating changes nothing that a checkpoint holds
@@ -216,24 +208,39 @@ def _fit(
             gold = [sentence.tags or () for sentence in corpus.dev]
             return score(gold, [prediction.tags for prediction in predictions], scheme=corpus.scheme).main
 
+    return fit(
+        predictor.network,
+        batches,
+        optimizer=keeper.optimizer,
+        accelerator=accelerator,
+        num_epochs=settings.num_epochs,
+        factor=functools.partial(rate_factor, schedule=settings.schedule, warmup=settings.warmup),
+        accumulate=settings.accumulate,
+        clip_norm=settings.clip_norm,
+        patience=settings.patience,
+        evaluate=dev_score if corpus.dev else None,
+        start=start,
+    )
+
+
+def _group(lengths: Sequence[int], settings: TrainingConfig, epoch: int) -> list[list[int]]:
+    """An epoch's batches: indices of sentences of these lengths, in an order that follows from seed and epoch."""
+    batch_size = settings.batch_size
+    if batch_size is None and settings.batch_tokens is None:
+        batch_size = DEFAULT_BATCH_SIZE
+    return bucket(lengths, batch_size=batch_size, batch_tokens=settings.batch_tokens, seed=(settings.seed, epoch))
+
+
+@contextmanager
+def _naming_batch(corpus: Corpus, settings: TrainingConfig) -> Iterator[None]:
+    """Says of a batch that failed which sentences are in it."""
     try:
-        yield from fit(
-            predictor.network,
-            batches,
-            optimizer=keeper.optimizer,
-            accelerator=accelerator,
-            num_epochs=settings.num_epochs,
-            factor=functools.partial(rate_factor, schedule=settings.schedule, warmup=settings.warmup),
-            accumulate=settings.accumulate,
-            clip_norm=settings.clip_norm,
-            patience=settings.patience,
-            evaluate=dev_score if corpus.dev else None,
-            start=start,
-        )
+        yield
     except BatchError as error:
+        groups = _group(corpus.train.lengths, settings, error.epoch)
         first = (error.step - 1) * settings.accumulate
-        groups = group(error.epoch)[first : first + settings.accumulate]
-        error.add_note(describe_batch(corpus.train[at] for each in groups for at in each))
+        chosen = [at for group in groups[first : first + settings.accumulate] for at in group]
+        error.add_note(describe_batch(corpus.train[at] for at in chosen))
         raise
 
 

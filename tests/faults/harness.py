@@ -124,7 +124,7 @@ def observe(moment: Moment) -> None:
     add = Keeper.add
 
     def tell_fsync(descriptor: int) -> None:
-        moment("fsync", os.readlink(f"/proc/self/fd/{descriptor}"))
+        moment("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         fsync(descriptor)
 
     def tell_two(kind: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Sends SIGTERM and SIGINT to runs while they read, train, evaluate and save: they end in time and can be gone on with."""
+"""SIGTERM and SIGINT while a run reads, trains, evaluates and saves: it ends in time and can be gone on with."""
 
 import os
 import shutil

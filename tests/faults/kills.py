@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -74,6 +75,7 @@ def run(num_once: int, num_twice: int, *, seed: int = 1) -> dict[str, object]:
                 done["twice" if twice else kinds[0]] += 1
                 if complete(reference.config, out) != reference.result:
                     wrong.append(f"{reference.config.name} {kinds}")
+                print(f"{sum(done.values())} killed, {len(wrong)} wrong", file=sys.stderr, flush=True)
             shutil.rmtree(out, ignore_errors=True)
             out.with_suffix(".log").unlink(missing_ok=True)
     return {"killed": dict(done), "wrong": wrong, "seconds": round(time.monotonic() - began)}
