@@ -5,11 +5,12 @@ cannot be written; 130 interrupted; 141 the reader of our output went away; 143 
 """
 
 import argparse
+import io
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NoReturn
 
 from tagger.cli import config, data, evaluate, predict, train
@@ -128,8 +129,10 @@ def _with_notes(message: str, error: BaseException) -> str:
 
 def _fail(message: str, code: int) -> int:
     one_line = " ".join(message.split("\n"))
-    with suppress(OSError):  # then the code must say it alone
-        print(f"tagger: {one_line}", file=sys.stderr)
+    try:
+        print(f"tagger: {one_line}", file=sys.stderr, flush=True)
+    except OSError:  # its disk is full too: the code must say it alone, and Python's last flush must not change it
+        sys.stderr = io.StringIO()
     return code
 
 

@@ -18,6 +18,7 @@ from tagger.errors import ConfigError
 from tagger.sentence import Sentence
 from tagger.training import loop, position
 from tagger.training import run as training
+from tagger.training.lock import locked
 from tests.cli.command import Done, call, command, environment, fail, on_terminal, only_line, write_yaml
 
 ESCAPE = "\x1b["
@@ -346,3 +347,73 @@ def test_the_last_step_of_an_epoch_says_that_dev_is_scored(monkeypatch: pytest.M
     assert "scoring dev  loss 1.250" in show_live(monkeypatch, 100, step=20)
     assert "scoring dev" not in show_live(monkeypatch, 100, step=10)
     assert "scoring dev" not in show_live(monkeypatch, 100, step=20, has_dev=False)
+
+
+def test_resume_goes_on_and_then_has_nothing_to_do(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = config.parent / "run"
+    words = command("train", config, "--out", run, "--training.num_epochs", "4000", "--training.checkpoint_steps", "3")
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as killed:
+        assert killed.stderr is not None
+        for line in killed.stderr:
+            if line.startswith("epoch"):
+                break
+        killed.send_signal(signal.SIGTERM)
+        rest = [line for line in killed.stderr if not line.startswith("epoch")]
+    assert killed.returncode == 143
+    assert only_line("".join(rest)).startswith(f"terminated; --resume goes on from {run}/checkpoints/")
+    message = fail(capsys, 2, "train", config, "--out", run, "--resume")
+    assert message == (
+        "--resume: training.num_epochs: was 4000, is 2: the model would be another; put it back, or go on with "
+        "--allow-changes"
+    )
+    done = train(capsys, config, "--resume", "--allow-changes")
+    assert done.code == 0
+    assert "warning: changed on the way: training.num_epochs: was 4000, is 2\n" in done.err
+    assert re.search(r"^goes on from (epoch \d+ after step 1|the end of epoch \d+)$", done.err, re.MULTILINE)
+    again = train(capsys, config, "--resume")
+    assert (again.code, again.out) == (0, done.out)
+    assert f"{run}: this run is finished already; nothing is left to do\n" in again.err
+
+
+def test_a_second_trainer_is_refused(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = config.parent / "run"
+    run.mkdir()
+    with locked(run):
+        for words in ([], ["--resume"]):
+            message = fail(capsys, 2, "train", config, "--out", run, *words)
+            assert message.startswith(f"--out: {run}: another tagger (process {os.getpid()}) trains there; ")
+
+
+def test_seeds(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = train(capsys, config, "--seeds", "2")
+    run = config.parent / "run"
+    assert done.code == 0
+    assert done.out.startswith("run on dev, 2 seeds: 1 to 2\n")
+    assert re.search(r"^score, in percent +mean +deviation +min +max +rule$", done.out, re.MULTILINE)
+    assert [line for line in done.err.splitlines() if line.startswith("seed ")] == ["seed 1", "seed 2"]
+    assert done.err.endswith(f"Models and reports are in {run}/seed-N, these numbers in {run}/seeds.json\n")
+    assert sorted(path.name for path in run.iterdir()) == ["seed-1", "seed-2", "seeds.json"]
+    assert fail(capsys, 2, "train", config, "--out", run, "--seeds", "0").startswith("--seeds: expected a number")
+    assert train(capsys, config, "--seeds", "2", "--resume").out == done.out
+
+
+def test_a_batch_that_diverges_is_named(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--training.optimizer", "sgd", "--training.learning_rate", "1e38", "--training.clip_norm", "0"]
+    done = train(capsys, config, *words)
+    assert done.code == 2
+    message = done.err.splitlines()[-1]
+    assert "training.learning_rate: " in message
+    assert re.search(rf"; the batch: {re.escape(str(config.parent / 'train.conll'))}:(1|5)$", message)
+
+
+def test_where_nothing_can_be_written_at_all_it_is_74(config: Path) -> None:
+    """Standard error is a file on the same full disk."""
+    # the limit comes after the imports, some of which want a place for temporary files
+    code = "import tagger.training.run, resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
+    words = command("train", config, "--out", config.parent / "run")
+    with (config.parent / "log").open("w") as log:
+        words = [*words[:2], code + words[2], *words[3:]]
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=log, env=environment(), check=False)
+    assert (done.returncode, done.stdout) == (74, b"")
