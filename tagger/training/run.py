@@ -223,7 +223,7 @@ def _fit(
     )
 
 
-def _group(lengths: Sequence[int], settings: TrainingConfig, epoch: int) -> list[list[int]]:
+def _group(lengths: Sequence[int] | Ids, settings: TrainingConfig, epoch: int) -> list[list[int]]:
     """An epoch's batches: indices of sentences of these lengths, in an order that follows from seed and epoch."""
     batch_size = settings.batch_size
     if batch_size is None and settings.batch_tokens is None:

@@ -25,10 +25,11 @@ from tagger.errors import ConfigError
 from tagger.inference.model_folder import sizes_of
 from tagger.model.heads import CRFHead, SoftmaxHead
 from tagger.model.network import SequenceTagger, build_network
+from tagger.training.checkpoint import capture, restore
 from tagger.training.hardware import accelerating
 from tagger.training.loop import CHECK_EVERY, BatchError, fit
 from tagger.training.optimizer import build_optimizer, rate_factor
-from tagger.training.position import Epoch, Step
+from tagger.training.position import BEGINNING, Epoch, Position, Step
 
 SENTENCES = [["a"], ["b", "c", "a"], ["c", "c"], ["a", "b", "c", "d", "e", "f"], ["e", "d"], ["f", "a", "b", "b"]]
 TAGS = ("X", "Y", "Z")
@@ -384,6 +385,106 @@ class TestDiverging:
         optimizer.register_step_pre_hook(fail)
         with pytest.raises(RuntimeError, match="a defect"):
             run(network, accelerator, optimizer=optimizer)
+
+
+class TestMemory:
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "CUDA out of memory. Tried to allocate 2 GiB.",
+            "can't allocate memory: 9 bytes",
+            "CUBLAS_ALLOC_FAILED",
+        ],
+    )
+    def test_the_batch_is_named(self, accelerator: Accelerator, message: str) -> None:
+        """Played: the second of two batches of the first step is too large."""
+        network = make_network()
+        calls = itertools.count(1)
+
+        def fail(*_: object) -> None:
+            if next(calls) == 2:
+                raise RuntimeError(message)
+
+        network.register_forward_pre_hook(fail)
+        expected = (
+            r"^training\.batch_size, training\.batch_tokens: cpu ran out of memory in epoch 1, step 1: 2 sentences, "
+            r"7 tokens, the longest of 6; lower one of them"
+        )
+        with pytest.raises(BatchError, match=expected):
+            run(network, accelerator, groups=[[1, 2], [0, 3]], accumulate=2)
+
+    def test_other_errors_are_not_taken_for_it(self, accelerator: Accelerator) -> None:
+        network = make_network()
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("a defect")
+
+        network.register_forward_pre_hook(fail)
+        with pytest.raises(RuntimeError, match="a defect"):
+            run(network, accelerator)
+
+    @pytest.mark.cuda
+    def test_a_full_gpu(self) -> None:
+        """In earnest: all but a little of the GPU's memory is forbidden to this process."""
+        device = torch.device("cuda")
+        network = make_network().to(device)
+        torch.cuda.set_per_process_memory_fraction(1e-6, device)
+        try:
+            with (
+                accelerating(device, TrainingConfig(precision="fp32")) as made,
+                pytest.raises(BatchError, match=r"cuda.* ran out of memory in epoch 1, step 1: 6,000 sentences"),
+            ):
+                run(network, made, groups=[[0, 1, 2, 3, 4, 5] * 1000])
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0, device)
+
+
+class TestPosition:
+    @pytest.mark.parametrize("name", ["adamw", "sgd"])
+    @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+    def test_going_on_from_any_event_is_the_same(self, accelerator: Accelerator, name: str, schedule: str) -> None:
+        """Three steps an epoch, dropout on; weights, optimizer and random states are put back by hand."""
+        groups = [[index] for index in range(6)]
+
+        def begin(network: SequenceTagger, optimizer: torch.optim.Optimizer, start: Position) -> Iterator[Step | Epoch]:
+            scores = iter((0.2, 0.5, 0.4)[len(start.epochs) :])
+            return fit(
+                network,
+                lambda _: make_batches(groups),
+                optimizer=optimizer,
+                accelerator=accelerator,
+                num_epochs=3,
+                factor=functools.partial(rate_factor, schedule=schedule, warmup=0.2),  # type: ignore[arg-type]
+                accumulate=2,
+                evaluate=lambda: next(scores),
+                start=start,
+            )
+
+        def build(network: SequenceTagger) -> torch.optim.Optimizer:
+            return build_optimizer(
+                network, name=name, learning_rate=0.1, weight_decay=0.1, momentum=0.5 * (name == "sgd")
+            )  # type: ignore[arg-type]
+
+        network = make_network(dropout=0.5)
+        optimizer, position, moments = build(network), BEGINNING, []
+        for event in begin(network, optimizer, BEGINNING):
+            position = position.after(event)
+            moments.append((position, {key: value.clone() for key, value in capture(network, optimizer).items()}))
+        assert len(moments) == 12
+        expected = capture(network, optimizer)
+        for start, tensors in moments:
+            other = make_network(dropout=0.5)
+            again = build(other)
+            restore(tensors, other, again)
+            end = start
+            for event in begin(other, again, start):
+                end = end.after(event)
+            found = capture(other, again)
+            assert all(torch.equal(found[key], expected[key]) for key in expected)
+            exact = [(epoch.train_loss, epoch.dev_score, epoch.is_best, epoch.learning_rate) for epoch in end.epochs]
+            assert exact == [
+                (epoch.train_loss, epoch.dev_score, epoch.is_best, epoch.learning_rate) for epoch in position.epochs
+            ]
 
 
 class TestEvents:
