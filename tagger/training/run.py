@@ -16,7 +16,7 @@ from tagger.data.batches import LazyBatches, Ragged, bucket
 from tagger.data.corpus import Corpus, load_corpus
 from tagger.data.published import Download
 from tagger.data.vectors import WordVectors
-from tagger.data.vocab import FormTable
+from tagger.data.vocab import FormTable, Ids
 from tagger.errors import ConfigError
 from tagger.evaluation.report import Report
 from tagger.evaluation.scores import score
