@@ -10,7 +10,8 @@ from tagger.config import DataConfig
 from tagger.data.corpus import read_sentences
 from tagger.data.vocab import known_words
 from tagger.errors import ConfigError, DataError
-from tagger.evaluation.report import CurvePoint, Fact, Report, build_report
+from tagger.evaluation.builder import build_report
+from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.inference.device import pick_device
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.predictor import Predictor, predictor_of

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tagger.evaluation.builder import build_report
 from tagger.evaluation.render import render_markdown, render_text
-from tagger.evaluation.report import CurvePoint, Fact, OwnTags, Report, build_report
+from tagger.evaluation.report import CurvePoint, Fact, OwnTags, Report
 from tagger.sentence import Sentence
 from tests.strategies import SPAN_SCHEMES, Corpus, corpora, plain_corpora
 

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.errors import DataError
+from tagger.evaluation.builder import build_report
 from tagger.evaluation.counts import Ratio, SpanScores, TagScores
-from tagger.evaluation.report import Confusion, CurvePoint, Fact, OwnTags, Report, build_report
+from tagger.evaluation.findings import Confusion
+from tagger.evaluation.report import CurvePoint, Fact, OwnTags, Report
 from tagger.evaluation.scores import score
 from tagger.sentence import Prediction, Sentence
 from tests.strategies import SPAN_SCHEMES, Corpus, corpora, plain_corpora
@@ -153,7 +155,7 @@ class TestJson:
 
     def test_derived_scores_are_written_for_the_reader(self) -> None:
         document = json.loads(example().to_json())
-        assert document["format"] == 1
+        assert document["format"] == 2
         scores = document["scores"]
         assert (scores["main_name"], scores["rule"]) == ("micro F1", "spans by conlleval's rule, micro")
         assert (scores["micro"]["precision"], scores["micro"]["recall"]) == (0.5, 1.0)
@@ -196,8 +198,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("damage", "message"),
         [
-            (_change("format", to=2), "its format is not 1"),
-            (_remove("format"), "its format is not 1"),
+            (_change("format", to=3), "its format is not 1 or 2"),
+            (_remove("format"), "its format is not 1 or 2"),
             (_remove("scores"), "report: no key 'scores'"),
             (_remove("scores", "micro", "gold"), r"report\.scores\.micro: no key 'gold'"),
             (_change("extra", to=1), "report: no such key 'extra'"),

@@ -11,7 +11,8 @@ import pytest
 from tagger.config import Config
 from tagger.config_file import load_config
 from tagger.errors import ConfigError, OutputError
-from tagger.evaluation.report import Report, build_report
+from tagger.evaluation.builder import build_report
+from tagger.evaluation.report import Report
 from tagger.sentence import Sentence
 from tagger.training.loop import Epoch
 from tagger.training.output import writing
