@@ -1,7 +1,7 @@
 """Dataclasses as JSON documents: strict in both directions, laid out so that people can read and compare them."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from tagger.data.strict_json import parse_json
@@ -51,9 +51,10 @@ def _write(value: Any, *, depth: int) -> Iterator[str]:
         yield json.dumps(value, allow_nan=False)
         return
     is_object = isinstance(value, dict)
+    parts: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
     indent, between = "  " * (depth + 1), "\n"
     yield "{" if is_object else "["
-    for key, part in value.items() if is_object else enumerate(value):
+    for key, part in parts:
         yield f"{between}{indent}" + (f"{json.dumps(key)}: " if is_object else "")
         if key in _LINES and isinstance(part, list) and part:
             yield "[\n" + ",\n".join(f"{indent}  {json.dumps(each, allow_nan=False)}" for each in part)

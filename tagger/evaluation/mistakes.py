@@ -1,16 +1,14 @@
-"""What became of each span or tag: pairs of gold and prediction, and the mistakes of a report."""
+"""The mistakes of a report, each with its place: what an error browser shows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tagger.evaluation.matching import CORRECT, match_spans
 from tagger.evaluation.report import Report
 from tagger.schemes import is_plain, tags_to_spans
 from tagger.sentence import Span
 
-CORRECT, WRONG_TYPE, WRONG_BOUNDARY, WRONG_BOTH = "correct", "wrong type", "wrong boundary", "wrong both"
-MISSED, SPURIOUS, WRONG_TAG = "missed", "spurious", "wrong tag"
-
-Match = tuple[str, Span | None, Span | None]  # what became of it, gold, predicted
+WRONG_TAG = "wrong tag"
 _SCALE = 10_000  # of the confidences in a report's sentences
 
 
@@ -29,38 +27,6 @@ class Mistake:
     kind: str
     gold: Span | None
     predicted: Span | None
-
-
-def match_spans(gold: Sequence[Span], predicted: Sequence[Span]) -> Iterator[Match]:
-    """Pairs the spans of one sentence, each at most once, by the rule of `MatchCounts`.
-
-    Args:
-        gold: spans that do not overlap, in order.
-        predicted: likewise.
-
-    Yields:
-        Every span of both sides once, alone or in its pair.
-    """
-    places = {(span.start, span.end): span for span in predicted}
-    free_gold: list[Span] = []
-    for span in gold:
-        other = places.pop((span.start, span.end), None)
-        if other is None:
-            free_gold.append(span)
-        else:
-            yield CORRECT if span.label == other.label else WRONG_TYPE, span, other
-    free_predicted = list(places.values())
-    for kind, any_label in ((WRONG_BOUNDARY, False), (WRONG_BOTH, True)):
-        for span in list(free_gold):
-            for other in free_predicted:
-                overlap = span.start < other.end and other.start < span.end
-                if overlap and (any_label or span.label == other.label):
-                    yield kind, span, other
-                    free_gold.remove(span)
-                    free_predicted.remove(other)
-                    break
-    yield from ((MISSED, span, None) for span in free_gold)
-    yield from ((SPURIOUS, None, span) for span in free_predicted)
 
 
 def list_mistakes(report: Report) -> Iterator[Mistake]:

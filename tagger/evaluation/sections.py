@@ -171,7 +171,10 @@ def _show_label(label: str, counts: Counts) -> Row:
 
 
 def _list_confusions(report: Report) -> Section:
-    rows = tuple((clean(each.gold), clean(each.predicted), f"{each.count:,}") for each in report.most_confused)
+    rows = tuple(
+        (clean(each.gold or "(none)"), clean(each.predicted or "(none)"), f"{each.count:,}")
+        for each in report.most_confused
+    )
     heading, columns = "Commonest confusions of tags", ("gold", "predicted", "tokens")
     return Section(heading=heading, columns=columns, align="llr", rows=rows)
 

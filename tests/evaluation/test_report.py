@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tagger.errors import DataError
 from tagger.evaluation.builder import build_report
 from tagger.evaluation.counts import Ratio, SpanScores, TagScores
-from tagger.evaluation.findings import Confusion
+from tagger.evaluation.findings import Confusion, Place
 from tagger.evaluation.report import CurvePoint, Fact, OwnTags, Report
 from tagger.evaluation.scores import score
 from tagger.sentence import Prediction, Sentence
@@ -50,7 +50,8 @@ class TestBuild:
         tags = [["B-X", "O", "O"]], [["B-X", "B-Y", "O"]]
         assert report.scores == score(*tags, scheme="BIO", tokens=[["w0", "w1", "w2"]], known_words=["w0"])
         assert report.seqeval == pytest.approx((0.5, 1.0, 2 / 3))
-        assert report.most_confused == (Confusion(gold="O", predicted="B-Y", count=1),)
+        place = Place(sentence=0, start=1, end=2)
+        assert report.most_confused == (Confusion(gold=None, predicted="Y", count=1, examples=(place,)),)
         assert report.facts == {"seed": 1}
 
     def test_plain_tags_are_not_given_to_seqeval(self) -> None:
