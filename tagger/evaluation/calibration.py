@@ -111,7 +111,8 @@ def _curve(
     label: str | None, unit: str, values: Confidences, right: Flags, *, num_gold: int, min_precision: float | None
 ) -> PrecisionRecall:
     order = np.argsort(-values, kind="stable")
-    values, correct = values[order], np.cumsum(right[order])  # of the surest first, ..., of all
+    values = values[order]
+    correct: Ids = np.cumsum(right[order], dtype=np.int64)  # of the surest first, ..., of all
     last = np.flatnonzero(np.append(values[1:] != values[:-1], True)) if len(values) else np.zeros(0, dtype=np.int64)
     chosen = None
     if min_precision is not None and len(last):

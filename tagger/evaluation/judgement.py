@@ -93,7 +93,8 @@ class Judgement:
     def right_sentences(self) -> Flags:
         """(N,) whether every tag of a sentence is right."""
         wrong = np.bincount(self.layout.sentences[~self.right], minlength=self.layout.num_sentences)
-        return wrong == 0
+        right: Flags = wrong == 0
+        return right
 
     @cached_property
     def _exact(self) -> tuple[Flags, Flags]:

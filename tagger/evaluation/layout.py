@@ -135,7 +135,8 @@ def _is_strict(spans: Spans, letters: npt.NDArray[np.str_], first: Flags, scheme
     if table.adjacent != table.begin:
         expected[spans.starts[touches]] = table.adjacent
     wrong = np.append(np.cumsum(letters != expected), 0)  # the 0 at the end is what index -1 finds
-    return wrong[spans.ends - 1] == wrong[spans.starts - 1]
+    same: Flags = wrong[spans.ends - 1] == wrong[spans.starts - 1]
+    return same
 
 
 def extreme_over(values: Ids, spans: Spans, *, largest: bool) -> Ids:
@@ -144,4 +145,5 @@ def extreme_over(values: Ids, spans: Spans, *, largest: bool) -> Ids:
         return spans.starts
     edges = np.stack([spans.starts, spans.ends], axis=1).ravel()
     padded = np.append(values, values[-1:])  # an end may lie behind the last token
-    return (np.maximum if largest else np.minimum).reduceat(padded, edges)[::2]
+    found: Ids = (np.maximum if largest else np.minimum).reduceat(padded, edges)[::2]
+    return found

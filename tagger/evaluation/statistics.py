@@ -19,7 +19,7 @@ from tagger.evaluation.findings import Interval
 NUM_RESAMPLES = 1000
 NUM_SHUFFLES = 10_000
 SEED = 1
-_TAILS = (2.5, 97.5)
+_TAILS = (0.025, 0.975)
 _BLOCK = 4_000_000  # numbers drawn at once
 
 Floats = npt.NDArray[np.float64]
@@ -45,21 +45,21 @@ def resample_totals(counts: Floats, *, num_resamples: int = NUM_RESAMPLES, seed:
     step = max(1, _BLOCK // num_units)
     for start in range(0, num_resamples, step):
         size = min(step, num_resamples - start)
-        # how often each unit is drawn: a row of a multinomial, (size, N)
-        drawn = np.empty((size, num_units))
-        for row in drawn:
-            row[:] = np.bincount(random.integers(num_units, size=num_units), minlength=num_units)
-        totals[start : start + size] = drawn @ counts
+        # how often each unit is drawn: rows of a multinomial, (size, N)
+        drawn = random.integers(num_units, size=(size, num_units)) + num_units * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * num_units).reshape(size, num_units)
+        totals[start : start + size] = times.astype(np.float64) @ counts
     return totals
 
 
 def find_interval(values: Floats) -> Interval | None:
     """The middle 95 % of a score's resamples (R,); those where it is undefined are left out, None if all are."""
-    defined = values[np.isfinite(values)]
+    defined = np.sort(values[np.isfinite(values)])
     if not len(defined):
         return None
-    low, high = np.percentile(defined, _TAILS)
-    return Interval(low=float(low), high=float(high))
+    places = np.array(_TAILS) * (len(defined) - 1)  # np.percentile does the same, ten times as slowly
+    low, high = np.interp(places, np.arange(len(defined)), defined).tolist()
+    return Interval(low=low, high=high)
 
 
 def paired_interval(
@@ -76,7 +76,8 @@ def paired_interval(
     """
     width = first.shape[1]
     totals = resample_totals(np.concatenate([first, second], axis=1), num_resamples=num_resamples, seed=seed)
-    return score(totals[:, width:]) - score(totals[:, :width])
+    differences: Floats = score(totals[:, width:]) - score(totals[:, :width])
+    return differences
 
 
 def randomise(
@@ -106,9 +107,9 @@ def randomise(
         swapped = random.integers(2, size=(size, len(moved)), dtype=np.int8).astype(np.float64) @ moved
         shuffled = np.abs(score(after - swapped) - score(before + swapped))
         # a score that a shuffle leaves undefined cannot be less extreme
-        extreme += ~(shuffled < observed - 1e-12)
-        extreme[np.isnan(observed)] = np.nan
-    return (1 + extreme) / (num_shuffles + 1)
+        extreme += (~(shuffled < observed - 1e-12)).sum(axis=0)
+    extreme[np.isnan(observed)] = np.nan
+    return np.asarray((1 + extreme) / (num_shuffles + 1), dtype=np.float64)
 
 
 def correct_by_holm(values: Sequence[float | None]) -> list[float | None]:
@@ -130,4 +131,5 @@ def f1_of(correct: Floats, predicted: Floats, gold: Floats) -> Floats:
 def divide(over: Floats, under: Floats) -> Floats:
     """A ratio, NaN where it is undefined."""
     result = np.full(np.broadcast(over, under).shape, np.nan)
-    return np.divide(over, under, out=result, where=under > 0)
+    np.divide(over, under, out=result, where=under > 0)
+    return result

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tagger.config import Config
 from tagger.data.corpus import Corpus
+from tagger.data.training_words import find_labels
 from tagger.data.vectors import read_vectors
 from tagger.data.vocab import UNKNOWN, Vocabulary, count_words
 from tagger.errors import ConfigError
@@ -38,6 +39,7 @@ def build_vocabulary(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tensor
         words=features.words,
         characters=features.characters,
         affixes=features.affixes,
+        labels=find_labels(corpus.train, scheme=corpus.scheme, unknown=config.data.unknown_tag),
     )
     if not names:
         return vocabulary, None

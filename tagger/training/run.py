@@ -15,9 +15,13 @@ from torch import Tensor
 
 from tagger.config import Config
 from tagger.config_checks import check_config
+from tagger.config_file import dump_config
 from tagger.data.batches import LazyBatches, bucket
 from tagger.data.corpus import Corpus, load_corpus
+from tagger.data.documents import find_documents
 from tagger.data.vocab import FormTable
+from tagger.evaluation.baselines import run_baselines
+from tagger.evaluation.builder import Origin
 from tagger.evaluation.numbers import format_count
 from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.evaluation.scores import score
@@ -28,7 +32,7 @@ from tagger.training.assembly import build_tagger, build_vocabulary
 from tagger.training.caveats import ON_TRAIN, find_caveats
 from tagger.training.evaluate import evaluate, make_title
 from tagger.training.gold import encode_gold
-from tagger.training.hardware import accelerating, choose_precision, describe_device, seeded
+from tagger.training.hardware import accelerating, choose_precision, describe_device, describe_machine, seeded
 from tagger.training.loop import Epoch, Step, build_optimizer, fit, rate_factor
 from tagger.training.run_folder import RunFolder
 
@@ -97,7 +101,7 @@ def train(config: Config, out: str | Path, *, listener: Callable[[Event], None] 
         epochs = _keep_best(steps, config=config, predictor=predictor, started=started, folder=folder, tell=tell)
         facts = _facts(config, epochs, started=started, device=device)
         facts = {"model": str(out), **facts, "seconds": round(time.perf_counter() - start, 1)}
-        report = _report(Path(out), started, predictor, epochs=epochs, facts=facts)
+        report = _report(Path(out), started, predictor, config=config, epochs=epochs, facts=facts)
         folder.add_report(report)
     return report
 
@@ -217,6 +221,7 @@ def _facts(config: Config, epochs: list[Epoch], *, started: Started, device: tor
         "weights": started.num_weights,
         "head": config.model.head,
         "seed": config.training.seed,
+        "machine": describe_machine(),
         "device": describe_device(device),
         "precision": started.precision,
         "trained tokens/s": round(sum(trained) / len(trained)),
@@ -227,7 +232,7 @@ def _facts(config: Config, epochs: list[Epoch], *, started: Started, device: tor
 
 
 def _report(
-    out: Path, started: Started, predictor: Predictor, *, epochs: list[Epoch], facts: dict[str, Fact]
+    out: Path, started: Started, predictor: Predictor, *, config: Config, epochs: list[Epoch], facts: dict[str, Fact]
 ) -> Report:
     corpus = started.corpus
     splits = {"test": corpus.test, "dev": corpus.dev, "train": corpus.train}
@@ -255,4 +260,12 @@ def _report(
         ],
         facts=facts,
         warnings=(*started.warnings, *([ON_TRAIN] if split == "train" else [])),
+        documents=find_documents(Path(source), splits[split], source_format=config.data.format),
+        origin=Origin(labels=corpus.labels, manifest=corpus.manifest, config=dump_config(config)),
+        rivals=run_baselines(
+            corpus.train,
+            [sentence.tokens for sentence in splits[split]],
+            scheme=corpus.scheme,
+            unknown=config.data.unknown_tag,
+        ),
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -206,6 +206,7 @@ class TestMarkdown:
 
 
 @pytest.mark.parametrize("scheme", ["plain", *SPAN_SCHEMES])
+@settings(max_examples=20)
 @given(data=st.data())
 def test_every_report_renders_without_nan(scheme: str, data: st.DataObject) -> None:
     corpus = data.draw(plain_corpora() if scheme == "plain" else corpora(scheme))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagger.errors import DataError
@@ -142,6 +142,7 @@ class TestJson:
         assert Report.from_json(report.to_json()).warnings == ("b", "a")
 
     @pytest.mark.parametrize("scheme", ["plain", *SPAN_SCHEMES])
+    @settings(max_examples=20)
     @given(data=st.data(), curve=st.lists(points, max_size=3), facts=facts)
     def test_round_trip(
         self, scheme: str, data: st.DataObject, curve: list[CurvePoint], facts: dict[str, Fact]
