@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from tagger.cli import config, evaluate, predict, train
+from tagger.cli import compare, config, evaluate, predict, train
 from tagger.cli.common import abandon_standard_output, standard_output
 from tagger.errors import ConfigError, TaggerError
 
-VERBS = {"train": train, "predict": predict, "evaluate": evaluate, "config": config}
+VERBS = {"train": train, "predict": predict, "evaluate": evaluate, "compare": compare, "config": config}
 INTERRUPTED, BROKEN_PIPE, DEFECT = 130, 141, 70
 
 

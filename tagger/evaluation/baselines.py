@@ -58,13 +58,13 @@ def run_baselines(
     return (
         Rival(
             name=MOST_FREQUENT,
-            rule="each word's most frequent tag in train; the most frequent tag of all for a word that train lacks",
+            rule="each word's most frequent tag in train",
             tags=frequent,
             seconds=round(first - start, 3),
         ),
         Rival(
             name=HMM,
-            rule="hidden Markov model of tag pairs, counted in train; a word that train lacks by shape and ending",
+            rule="tag pairs and words counted in train",
             tags=by_hmm,
             seconds=round(counting + last - first, 3),
         ),

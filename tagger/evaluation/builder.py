@@ -138,6 +138,7 @@ def build_report(
         config=origin.config,
         tags=judged.tags,
         sentences=tuple(_list_sentences(gold, judged, confidence, documents)),
+        words=None if words is None else {word: words.get(word, (0, 0)) for word in layout.words},
     )
 
 

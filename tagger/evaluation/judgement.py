@@ -33,6 +33,7 @@ class Judgement:
         predicted: the predicted tags of each.
         layout: the sentences.
         scheme: how both spell spans.
+        tags: tags to know beforehand, so that those of several systems get the same ids.
 
     Attributes:
         tags: the tag of each id.
@@ -43,9 +44,15 @@ class Judgement:
     """
 
     def __init__(
-        self, gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], *, layout: Layout, scheme: str
+        self,
+        gold: Sequence[Sequence[str]],
+        predicted: Sequence[Sequence[str]],
+        *,
+        layout: Layout,
+        scheme: str,
+        tags: Sequence[str] = (),
     ) -> None:
-        known: dict[str, int] = {}
+        known = {tag: number for number, tag in enumerate(tags)}
         self.layout, self.scheme, self.is_plain = layout, scheme, is_plain(scheme)
         self.gold, self.predicted = lay_out_tags(gold, known), lay_out_tags(predicted, known)
         self.tags = tuple(known)

@@ -1,11 +1,20 @@
 """How numbers are written for people, wherever they are shown."""
 
+from tagger.evaluation.findings import Interval
+
 UNDEFINED = "-"
 
 
 def format_percent(value: float | None) -> str:
     """A score in [0, 1] as a percentage with two decimals, `-` where it is undefined."""
     return UNDEFINED if value is None else f"{100 * value:.2f}"
+
+
+def format_interval(interval: Interval | None) -> str:
+    """An interval of a score in percent, `41.20 to 58.05`; `-` where there is none."""
+    if interval is None:
+        return UNDEFINED
+    return f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
 
 
 def format_count(number: int, noun: str) -> str:

@@ -4,47 +4,52 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
+from tagger.evaluation.comparison import Comparison
+from tagger.evaluation.comparison_sections import make_comparison_page
+from tagger.evaluation.page import INDENT, Page, Row, Section, clean
 from tagger.evaluation.report import Report
-from tagger.evaluation.sections import INDENT, Row, Section, clean, describe, make_sections
+from tagger.evaluation.sections import make_page
 
 _SHORTEST_CELL = 16
 _MARKDOWN_SPECIAL = frozenset("\\`*_[]<>|#&~$")
 
 
-def render_text(report: Report, *, width: int = 88) -> str:
-    """Renders a report for a terminal or a log: aligned tables, no colours, no escape sequences.
+def render_text(shown: Report | Comparison, *, width: int = 88) -> str:
+    """Renders what matters most for a terminal or a log: aligned tables, no colours, no escape sequences.
 
     Args:
-        report: what to render.
+        shown: a report or a comparison.
         width: columns to stay within as far as names and numbers allow; labels too long for it lose their middle.
 
     Returns:
         Lines of text, the last one ended.
     """
-    title = clean(report.title)
-    lines = [title, "=" * min(width, _measure(title)), describe(report)]
-    for warning in report.warnings:
+    page = _make(shown, full=False)
+    title = clean(page.title)
+    lines = [title, "=" * min(width, _measure(title)), page.subtitle]
+    for warning in page.warnings:
         lines += _wrap(f"Warning: {clean(warning)}", width)
-    for section in make_sections(report):
+    for section in page.sections:
         lines += ["", section.heading, *_align(section, width)]
         for note in section.notes:
             lines += _wrap(note, width)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def render_markdown(report: Report) -> str:
-    """Renders a report as Markdown with tables, fit for a pull request or a model card.
+def render_markdown(shown: Report | Comparison) -> str:
+    """Renders everything as Markdown with tables, fit for a pull request or a model card.
 
     Args:
-        report: what to render.
+        shown: a report or a comparison.
 
     Returns:
         Markdown text, the last line ended.
     """
-    lines = [f"# {_escape(clean(report.title))}", "", _escape(describe(report))]
-    for warning in report.warnings:
+    page = _make(shown, full=True)
+    lines = [f"# {_escape(clean(page.title))}", "", _escape(page.subtitle)]
+    for warning in page.warnings:
         lines += ["", f"**Warning:** {_escape(clean(warning))}"]
-    for section in make_sections(report):
+    for section in page.sections:
         lines += ["", f"## {_escape(section.heading)}", ""]
         lines.append(_join_cells([_escape(cell) for cell in section.columns]))
         lines.append(_join_cells(["---:" if letter == "r" else "---" for letter in section.align]))
@@ -52,6 +57,10 @@ def render_markdown(report: Report) -> str:
         for note in section.notes:
             lines += ["", _escape(note)]
     return "\n".join(lines) + "\n"
+
+
+def _make(shown: Report | Comparison, *, full: bool) -> Page:
+    return make_page(shown, full=full) if isinstance(shown, Report) else make_comparison_page(shown, full=full)
 
 
 def _escape(text: str) -> str:

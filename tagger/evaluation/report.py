@@ -97,6 +97,8 @@ class Report:
         config: the resolved config as YAML; None if unknown.
         tags: every tag of gold and prediction; sentences name them by their index.
         sentences: every sentence with gold and prediction, in the order of the data; empty in format 1.
+        words: for each word of the sentences how often train holds it, and how many different labels train gives it;
+            None if unknown.
     """
 
     title: str
@@ -125,6 +127,7 @@ class Report:
     config: str | None = field(default=None, metadata=ADDED)
     tags: tuple[str, ...] = field(default=(), metadata=ADDED)
     sentences: tuple[ScoredSentence, ...] = field(default=(), metadata=ADDED)
+    words: dict[str, tuple[int, int]] | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         scores = self.scores

@@ -250,6 +250,7 @@ def span_report() -> Report:
         config="data:\n  train: train.conll\ntraining:\n  seed: 1\n",
         tags=SPAN_TAGS,
         sentences=span_sentences(),
+        words={"Anna": (3, 1), "<script>alert(1)</script>": (0, 0), "saw": (12, 2)},
     )
 
 
