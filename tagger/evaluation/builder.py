@@ -16,7 +16,7 @@ from tagger.evaluation.measures import break_down, choose_units, find_intervals,
 from tagger.evaluation.properties import Property, TrainingWords, find_properties
 from tagger.evaluation.report import CurvePoint, Fact, OwnTags, Report
 from tagger.evaluation.scores import audit_with_seqeval, score
-from tagger.evaluation.statistics import resample_totals
+from tagger.evaluation.statistics import NUM_RESAMPLES, resample_totals
 from tagger.evaluation.tallies import tally
 from tagger.sentence import Prediction, Sentence
 
@@ -109,7 +109,8 @@ def build_report(
     found = list(find_properties(layout, known_words=known_words, words=words, spans=spans is not None))
     unit, units, num_units = choose_units(layout, documents)
     tallies = tally(judged, [each for each in found if isinstance(each, Property)], units=units, num_units=num_units)
-    totals = resample_totals(tallies.counts)
+    # of one unit every resample is the same: that would pass for certainty
+    totals = resample_totals(tallies.counts, num_resamples=NUM_RESAMPLES if num_units > 1 else 0)
     confidence = read_confidence(predicted, judged)
     audited = spans is not None and len(gold) <= MAX_AUDITED
     return Report(
@@ -125,7 +126,7 @@ def build_report(
         seqeval=audit_with_seqeval(gold_tags, predicted_tags, scheme=scheme, scores=spans) if audited else None,
         own_tags=_count_illegal(predicted, encoding) if spans else None,
         warnings=tuple(warnings),
-        intervals=find_intervals(tallies, totals, unit=unit) if num_units else None,
+        intervals=find_intervals(tallies, totals, unit=unit) if num_units > 1 else None,
         breakdowns=break_down(tallies, totals, properties=found, plain=spans is None),
         confusion_matrix=fill_matrix(judged),
         calibration=calibrate(judged, confidence) if confidence else (),
@@ -174,7 +175,7 @@ def _score_rival(
         name=rival.name,
         rule=rival.rule,
         scores=score(gold, rival.tags, scheme=judged.scheme),
-        interval=main_interval(tally(theirs, (), units=units, num_units=num_units)) if num_units else None,
+        interval=main_interval(tally(theirs, (), units=units, num_units=num_units)) if num_units > 1 else None,
         seconds=rival.seconds,
     )
 

@@ -25,8 +25,8 @@ def make_details(report: Report, *, full: bool) -> Iterator[Section]:
         yield _list_baselines(report)
     if full:
         yield from _list_breakdowns(report)
-    elif any(each.buckets for each in report.breakdowns):
-        yield _list_weakest(report)
+    else:
+        yield from _list_weakest(report)
     if not isinstance(report.scores, TagScores) and report.scores.matches is not None:
         yield _list_matches(report)
     if report.most_confused:
@@ -96,20 +96,22 @@ def _list_breakdowns(report: Report) -> Iterator[Section]:
         )
 
 
-def _list_weakest(report: Report) -> Section:
+def _list_weakest(report: Report) -> Iterator[Section]:
     found = [
         (bucket.main, f"{each.name}: {bucket.name}", bucket)
         for each in report.breakdowns
         for bucket in each.buckets
         if bucket.main is not None and bucket.count >= _SMALL_BUCKET and bucket.main < (report.scores.main or 0.0)
     ]
+    if not found:
+        return
     found.sort(key=lambda item: (item[0], item[1]))
-    return Section(
+    yield Section(
         heading="Where it is weakest, in percent",
         columns=("what", _score_name(report), "95 % interval", "gold"),
         align="lrrr",
         rows=tuple(_show_bucket(name, bucket) for _, name, bucket in found[:_SHORT_LIST]),
-        notes=(f"Of all buckets with {_SMALL_BUCKET} or more {_unit(report)} in gold; report.md has every one.",),
+        notes=(f"Buckets below the main score with {_SMALL_BUCKET} or more {_unit(report)}; report.md has every one.",),
     )
 
 

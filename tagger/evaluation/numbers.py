@@ -11,10 +11,11 @@ def format_percent(value: float | None) -> str:
 
 
 def format_interval(interval: Interval | None) -> str:
-    """An interval of a score in percent, `41.20 to 58.05`; `-` where there is none."""
+    """An interval of a score in percent, `41.2–58.1`, of a difference `-1.2 to 3.4`; `-` where there is none."""
     if interval is None:
         return UNDEFINED
-    return f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
+    between = " to " if interval.low < 0 else "–"
+    return f"{100 * interval.low:.1f}{between}{100 * interval.high:.1f}"
 
 
 def format_count(number: int, noun: str) -> str:

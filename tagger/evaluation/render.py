@@ -10,7 +10,7 @@ from tagger.evaluation.page import INDENT, Page, Row, Section, clean
 from tagger.evaluation.report import Report
 from tagger.evaluation.sections import make_page
 
-_SHORTEST_CELL = 16
+_SHORTEST_CELL = 12
 _MARKDOWN_SPECIAL = frozenset("\\`*_[]<>|#&~$")
 
 
@@ -97,11 +97,12 @@ def _align(section: Section, width: int) -> list[str]:
     table = [section.columns, *section.rows]
     widths = [max(_measure(row[index]) for row in table) for index in range(len(section.columns))]
     excess = sum(widths) + 2 * (len(widths) - 1) - width
-    if section.align[-1] == "l":  # text in the last column goes on in the next line
-        widths[-1] = max(min(widths[-1], _SHORTEST_CELL), widths[-1] - max(excess, 0))
-    else:  # there are labels in front of numbers
-        for index in range(section.align.count("l")):
-            widths[index] = max(min(widths[index], _SHORTEST_CELL), widths[index] - max(excess, 0))
+    # text in the last column goes on in the next line; labels in front of numbers lose their middle
+    texts = [index for index, letter in enumerate(section.align) if letter == "l"]
+    for index in sorted(texts, reverse=True, key=lambda index: (index == len(widths) - 1, widths[index])):
+        least = max(min(widths[index], _SHORTEST_CELL), widths[index] - max(excess, 0))
+        excess -= widths[index] - least
+        widths[index] = least
     rows = [_wrap_row(row, section.align, widths=widths) for row in table]
     rules = "  ".join("─" * each for each in widths)
     return [*rows[0], rules, *(line for row in rows[1:] for line in row)]
@@ -110,11 +111,11 @@ def _align(section: Section, width: int) -> list[str]:
 def _wrap_row(row: Row, align: str, *, widths: Sequence[int]) -> list[str]:
     rest: list[str] = []
     if align[-1] == "l":
-        last, *rest = textwrap.wrap(row[-1], widths[-1], break_long_words=False) or [""]
+        last, *rest = textwrap.wrap(row[-1], widths[-1], break_long_words=False, break_on_hyphens=False) or [""]
         row = (*row[:-1], last)
     cells = []
-    for cell, letter, limit in zip(row, align, widths, strict=True):
-        shown = cell if align[-1] == "l" else _cut(cell, limit)
+    for index, (cell, letter, limit) in enumerate(zip(row, align, widths, strict=True)):
+        shown = cell if letter == "l" and index == len(row) - 1 else _cut(cell, limit)
         blanks = " " * (limit - _measure(shown))
         cells.append(shown + blanks if letter == "l" else blanks + shown)
     indent = " " * (sum(widths[:-1]) + 2 * (len(widths) - 1))

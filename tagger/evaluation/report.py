@@ -83,7 +83,7 @@ class Report:
             undefined; None where seqeval was not asked, as for plain tags.
         own_tags: how legal the network's own tags were; None if unknown, as for plain tags.
         warnings: what to know before the scores are believed.
-        intervals: how sure the scores are; None where they were not asked for, or where there is nothing to resample.
+        intervals: how sure the scores are; None for fewer than two sentences.
         breakdowns: where the system fails.
         confusion_matrix: its cells that are not 0, gold by gold.
         calibration: whether confidences can be trusted, of tokens and of spans; empty for a system without any.

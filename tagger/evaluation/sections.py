@@ -194,9 +194,9 @@ def _list_tags(scores: TagScores, report: Report, *, full: bool) -> Section:
     shown, notes = _shorten(_by_frequency(scores.per_tag), "tag", full=full)
     return Section(
         heading="Each tag, over tokens, in percent",
-        columns=("tag", "F1", "precision", "recall", "right", "predicted", "gold", "F1, 95 %"),
+        columns=("tag", "F1", "95 %", "precision", "recall", "right", "predicted", "gold"),
         align="lrrrrrrr",
-        rows=tuple((*_show_label(label, counts), _interval_of(label, report)) for label, counts in shown),
+        rows=tuple(_show_label(label, counts, report) for label, counts in shown),
         notes=notes,
     )
 
@@ -205,24 +205,16 @@ def _list_types(scores: SpanScores, report: Report, *, full: bool) -> Section:
     nothing = Counts(correct=0, predicted=0, gold=0)  # a type may have no span that is spelled strictly
     shown, notes = _shorten(_by_frequency(scores.per_type), "type", full=full)
     rows = tuple(
-        (
-            *_show_label(label, counts),
-            format_percent(scores.strict_per_type.get(label, nothing).f1),
-            _interval_of(label, report),
-        )
+        (*_show_label(label, counts, report), format_percent(scores.strict_per_type.get(label, nothing).f1))
         for label, counts in shown
     )
     return Section(
         heading="Each type, spans by conlleval's rule, in percent",
-        columns=("type", "F1", "precision", "recall", "right", "predicted", "gold", "strict F1", "F1, 95 %"),
+        columns=("type", "F1", "95 %", "precision", "recall", "right", "predicted", "gold", "strict"),
         align="lrrrrrrrr",
         rows=rows,
         notes=notes,
     )
-
-
-def _interval_of(label: str, report: Report) -> str:
-    return format_interval((report.intervals or _UNSURE).per_label.get(label, _NOTHING).f1)
 
 
 def _shorten(
@@ -237,9 +229,11 @@ def _by_frequency(per_label: dict[str, Counts]) -> list[tuple[str, Counts]]:
     return sorted(per_label.items(), key=lambda item: (-item[1].gold, item[0]))
 
 
-def _show_label(label: str, counts: Counts) -> Row:
-    scores = map(format_percent, (counts.f1, counts.precision, counts.recall))
-    return (clean(label) or "(empty)", *scores, *(f"{n:,}" for n in (counts.correct, counts.predicted, counts.gold)))
+def _show_label(label: str, counts: Counts, report: Report) -> Row:
+    interval = format_interval((report.intervals or _UNSURE).per_label.get(label, _NOTHING).f1)
+    f1, precision, recall = map(format_percent, (counts.f1, counts.precision, counts.recall))
+    numbers = (f"{number:,}" for number in (counts.correct, counts.predicted, counts.gold))
+    return (clean(label) or "(empty)", f1, interval, precision, recall, *numbers)
 
 
 def _draw_curve(curve: Sequence[CurvePoint], main_name: str) -> Section:
