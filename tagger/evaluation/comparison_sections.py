@@ -43,7 +43,7 @@ def _name_systems(comparison: Comparison) -> list[str]:
 
 
 def _list_systems(comparison: Comparison) -> Section:
-    rows = []
+    first, rows = comparison.systems[0].runs[0], []
     for letter, each in zip(_name_systems(comparison), comparison.systems, strict=True):
         runs = [run.main for run in each.runs]
         spread = "" if each.deviation is None else f"± {100 * each.deviation:.2f}"
@@ -54,14 +54,14 @@ def _list_systems(comparison: Comparison) -> Section:
                 format_percent(each.mean),
                 spread,
                 f"{len(runs):,}",
-                each.runs[0].rule,
             )
         )
     return Section(
         heading="Main scores, in percent",
-        columns=("", "system", comparison.systems[0].runs[0].main_name, "over seeds", "runs", "rule"),
-        align="llrrrl",
+        columns=("", "system", first.main_name, "over seeds", "runs"),
+        align="llrrr",
         rows=tuple(rows),
+        notes=(f"{first.main_name}: {first.rule}.",),
     )
 
 

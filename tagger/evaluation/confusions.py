@@ -35,7 +35,7 @@ def find_confusions(judged: Judgement) -> tuple[Confusion, ...]:
     """The commonest cells off the diagonal, each with examples spread over the data."""
     ours, theirs, _ = _labels(judged)
     cells = [each for each in fill_matrix(judged) if each.gold != each.predicted]
-    cells.sort(key=lambda each: (-each.count, each.gold is None, each.gold or "", each.predicted or ""))
+    cells.sort(key=lambda each: (-each.count, *_order(each.gold), *_order(each.predicted)))
     place = {label: number for number, label in enumerate(judged.labels)}
     found = []
     for each in cells[:MAX_CONFUSIONS]:
@@ -92,6 +92,11 @@ def _labels(judged: Judgement) -> tuple[Ids, Ids, Flags]:
     # the -1 behind the labels is what index -1 finds
     ours, theirs = np.append(gold.labels, -1)[pairs.gold], np.append(predicted.labels, -1)[pairs.predicted]
     return ours, theirs, pairs.same_place
+
+
+def _order(label: str | None) -> tuple[bool, str]:
+    """In alphabetical order, "no such span" last."""
+    return (label is None, label or "")
 
 
 def _place(judged: Judgement, number: int) -> Place:

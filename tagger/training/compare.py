@@ -1,6 +1,7 @@
 """compare(): whether one system is better than another, from reports or from models and data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tagger.errors import ConfigError, DataError, MissingInputError
@@ -44,13 +45,15 @@ def compare(
         raise ConfigError(f"compare takes two systems or more, got {len(systems)}")
     if num_shuffles < 1:
         raise ConfigError(f"num_shuffles: expected a number >= 1, got {num_shuffles}")
-    return compare_reports(
-        [
-            _gather(system, number, data=data, device=device)
-            for number, system in enumerate(_distinct(systems), start=1)
-        ],
-        num_shuffles=num_shuffles,
-    )
+    contenders = [
+        _gather(system, number, data=data, device=device) for number, system in enumerate(_distinct(systems), start=1)
+    ]
+    names = [each.name for each in contenders]
+    named = [
+        replace(each, name=f"{each.name} [{number}]") if names.count(each.name) > 1 else each
+        for number, each in enumerate(contenders, start=1)
+    ]
+    return compare_reports(named, num_shuffles=num_shuffles)
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
