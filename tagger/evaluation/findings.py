@@ -1,7 +1,4 @@
-"""What a report holds beside its scores: how sure they are, where they fall short, and whether to trust the model.
-
-All plain data. Sentences are named by their index in the report, from 0; places are half-open, in tokens.
-"""
+"""What a report holds beside its scores, as plain data; sentences are named by their index in the report, from 0."""
 
 import math
 from dataclasses import dataclass, field
@@ -156,8 +153,7 @@ class ReliabilityBin:
     """Predictions whose confidence lies in `[low, high)`; the last bin holds 1 too.
 
     Attributes:
-        low: its lower edge.
-        high: its upper edge.
+        low, high: its edges.
         right: predictions that are right, and all of them.
         mean_confidence: of them; None where there are none.
     """
