@@ -143,6 +143,7 @@ def tokenize(text: str) -> list[Offsets]:
             chunk[-1] == "."
             and cuts[-1][1] - cuts[-1][0] > 1
             and chunk[-2] not in ".!?…"
+            and _GRAPHEME.match(chunk, len(chunk) - 2).end() < len(chunk)
             and (previous_end and not _NEWLINE.search(text, previous_end, start))
             and _LINE_END.match(text, end)
         ):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tagger.inference.text import split_text, tokenize
@@ -51,6 +51,8 @@ def test_a_token_holds_whitespace_only_inside_a_grapheme(text: str) -> None:
 
 
 @given(texts)
+@example("0 \u0600.")  # a sign that is one grapheme with the period behind it
+@example("0 \u0d4e.")
 def test_graphemes_are_never_cut(text: str) -> None:
     borders = {0, *(match.end() for match in regex.finditer(r"\X", text))}
     assert {edge for token in tokenize(text) for edge in token} <= borders
