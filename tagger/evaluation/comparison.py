@@ -183,6 +183,19 @@ class Comparison:
     sentences: tuple[ComparedSentence, ...]
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for pair in self.pairs:
+            if not pair.first < pair.second < len(self.systems):
+                raise ValueError(f"systems {pair.first} and {pair.second} are no pair of {len(self.systems)}")
+            if any(flip.sentence >= len(self.sentences) for flip in (*pair.improved, *pair.worsened)):
+                raise ValueError("a flip names a sentence that the comparison does not list")
+        for each in self.sentences:
+            sides = (each.gold, *each.predicted)
+            if len(each.predicted) != len(self.systems) or any(len(side) != len(each.tokens) for side in sides):
+                raise ValueError(f"sentence {each.index} does not have a tag of every system for every token")
+            if max(max(side, default=-1) for side in sides) >= len(self.tags):
+                raise ValueError(f"sentence {each.index} names a tag that the comparison does not list")
+
     def to_json(self) -> str:
         """Writes the comparison as JSON; `from_json` gives the same back."""
         return write_document(self, version=FORMAT)

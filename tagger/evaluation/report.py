@@ -149,6 +149,10 @@ class Report:
         for number, sentence in enumerate(self.sentences, start=1):
             if max(max(ids, default=-1) for ids in (sentence.gold, sentence.predicted or ())) >= len(self.tags):
                 raise ValueError(f"sentence {number} names a tag that the report does not list")
+        for place in (*(each.place for each in self.suspects), *(at for c in self.most_confused for at in c.examples)):
+            inside = place.sentence < len(self.sentences)
+            if not (inside and place.start < place.end <= len(self.sentences[place.sentence].tokens)):
+                raise ValueError(f"{place} is no place in the sentences")
 
     def gold_tags(self, sentence: int) -> tuple[str, ...]:
         """Gold's tags of a sentence, named by its index."""

@@ -133,7 +133,7 @@ def evaluate_gold(
         curve=curve,
         facts={**_describe(predictor, gold.facts), "predicted tokens/s": round(num_tokens / seconds)},
         warnings=gold.warnings,
-        origin=gold.origin,
+        origin=replace(gold.origin, labels=gold.origin.labels or _labels_of(predictor)),
     )
 
 
@@ -200,32 +200,14 @@ def read_train(saved: SavedModel) -> Sequence[Sentence]:
 
 
 def origin_of(saved: SavedModel) -> Origin:
-    """What a saved model was made from, as its folder says."""
+    """The data and the config that a saved model was made from, as its folder says."""
     read = saved.manifest.get("data")
     manifest = {
         str(split): {str(name): value for name, value in found.items() if isinstance(value, str | int)}
         for split, found in (read.items() if isinstance(read, Mapping) else ())
         if isinstance(found, Mapping)
     }
-    config = saved.config
-    return Origin(
-        labels=labels_of(saved.vocabulary.tags, scheme=config.data.scheme, encoding=config.model.encoding),
-        manifest=manifest,
-        config=dump_config(config),
-    )
-
-
-def labels_of(tags: Sequence[str], *, scheme: str, encoding: str) -> tuple[str, ...]:
-    """The labels that a network's tags spell: the tags themselves, or span types.
-
-    Args:
-        tags: the network's tags.
-        scheme: the scheme of the data.
-        encoding: the scheme of the network's tags.
-    """
-    if is_plain(scheme):
-        return tuple(tags)
-    return tuple(dict.fromkeys(split_tag(tag, encoding)[1] for tag in tags if tag != OUTSIDE))
+    return Origin(manifest=manifest, config=dump_config(saved.config))
 
 
 def make_title(model: Path, data: str) -> str:
@@ -266,6 +248,14 @@ def _describe(predictor: Predictor, facts: Mapping[str, Fact]) -> dict[str, Fact
     head = "crf" if isinstance(predictor.network.head, CRFHead) else "softmax"
     own: dict[str, Fact] = {"device": describe_device(predictor.device), "head": head}
     return {**facts, **{name: value for name, value in own.items() if name not in facts}}
+
+
+def _labels_of(predictor: Predictor) -> tuple[str, ...]:
+    """The tags or span types that a model knows."""
+    tags = predictor.vocabulary.tags
+    if is_plain(predictor.scheme):
+        return tags
+    return tuple(dict.fromkeys(split_tag(tag, predictor.encoding)[1] for tag in tags if tag != OUTSIDE))
 
 
 def _checked(sentences: Sequence[Sentence]) -> list[Sentence]:

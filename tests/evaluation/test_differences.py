@@ -90,6 +90,17 @@ class TestByHand:
         document["pairs"][0]["differences"][0]["p"] = "small"
         with pytest.raises(DataError, match=r"not a comparison: comparison\.pairs\[0\]\.differences\[0\]\.p"):
             Comparison.from_json(json.dumps(document))
+        document = json.loads(self.comparison().to_json())
+        for key, value, message in (
+            ("systems", document["systems"][:1], "systems 0 and 1 are no pair of 1"),
+            ("sentences", [], "a flip names a sentence"),
+            ("tags", [], "sentence 0 names a tag"),
+        ):
+            with pytest.raises(DataError, match=message):
+                Comparison.from_json(json.dumps({**document, key: value}))
+        document["sentences"][0]["predicted"].pop()
+        with pytest.raises(DataError, match="sentence 0 does not have a tag of every system"):
+            Comparison.from_json(json.dumps(document))
         with pytest.raises(DataError, match="its format is not 1"):
             Comparison.from_json("{}")
 
@@ -191,7 +202,7 @@ class TestRefusals:
         assert compare(contend("one", one), contend("two", unknown)).systems
 
     def test_reports_without_sentences(self) -> None:
-        old = replace(build(self.base, scheme="plain"), sentences=())
+        old = replace(build(self.base, scheme="plain"), sentences=(), most_confused=(), suspects=())
         with pytest.raises(DataError, match="two: its report lists no sentences"):
             compare(contend("one", build(self.base, scheme="plain")), contend("two", old))
 
