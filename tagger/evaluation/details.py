@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from tagger.evaluation.confidence_sections import list_confidence
 from tagger.evaluation.counts import TagScores
-from tagger.evaluation.findings import Bucket, Place, PrecisionRecall
-from tagger.evaluation.numbers import UNDEFINED, format_count, format_interval, format_percent
+from tagger.evaluation.findings import Bucket, Place
+from tagger.evaluation.numbers import format_count, format_interval, format_percent
 from tagger.evaluation.page import Row, Section, clean
 from tagger.evaluation.report import Report
 
@@ -33,10 +34,7 @@ def make_details(report: Report, *, full: bool) -> Iterator[Section]:
         yield _list_confusions(report, full=full)
     if full and report.confusion_matrix:
         yield _show_matrix(report)
-    if report.calibration:
-        yield from _list_calibration(report, full=full)
-    if any(each.chosen or report.min_precision is not None for each in report.precision_recall):
-        yield _list_thresholds(report, full=full)
+    yield from list_confidence(report, full=full)
     if report.suspects:
         yield _list_suspects(report, full=full)
 
@@ -177,68 +175,6 @@ def _show_matrix(report: Report) -> Section:
         notes=()
         if isinstance(report.scores, TagScores)
         else ("Pairs of spans: the diagonal holds wrong boundaries too.",),
-    )
-
-
-def _list_calibration(report: Report, *, full: bool) -> Iterator[Section]:
-    rows = tuple(
-        (
-            each.unit,
-            format_percent(each.expected_error),
-            f"{sum(one.right.total for one in each.bins):,}",
-            f"mean of |accuracy - confidence| over {len(each.bins)} bins of equal width, by their counts",
-        )
-        for each in report.calibration
-    )
-    yield Section(
-        heading="Can its confidence be trusted? Expected calibration error, in percent",
-        columns=("of", "error", "predictions", "rule"),
-        align="lrrl",
-        rows=rows,
-    )
-    for each in report.calibration if full else ():
-        yield Section(
-            heading=f"Reliability of {each.unit}, in percent",
-            columns=("confidence", "mean confidence", "right", "predictions"),
-            align="lrrr",
-            rows=tuple(
-                (
-                    f"{100 * one.low:.0f} to {100 * one.high:.0f}",
-                    format_percent(one.mean_confidence),
-                    format_percent(one.right.value),
-                    f"{one.right.total:,}",
-                )
-                for one in each.bins
-            ),
-        )
-
-
-def _list_thresholds(report: Report, *, full: bool) -> Section:
-    curves = report.precision_recall if full else report.precision_recall[:_SHORT_LIST]
-    wanted = "" if report.min_precision is None else f" {format_percent(report.min_precision)} %"
-    return Section(
-        heading=f"The confidence to ask for, for a precision of{wanted} or more",
-        columns=("of", "confidence >=", "precision", "recall", "kept", "gold"),
-        align="lrrrrr",
-        rows=tuple(_show_threshold(each) for each in curves),
-        notes=(
-            "Found on this very split: on other data the precision will differ. Choose it on dev, check it on test.",
-        ),
-    )
-
-
-def _show_threshold(curve: PrecisionRecall) -> Row:
-    name = "all" if curve.label is None else clean(curve.label) or "(empty)"
-    if curve.chosen is None:
-        return (name, UNDEFINED, UNDEFINED, UNDEFINED, UNDEFINED, UNDEFINED)
-    counts = curve.chosen.counts
-    return (
-        name,
-        f"{curve.chosen.threshold:.4f}",
-        format_percent(counts.precision),
-        format_percent(counts.recall),
-        f"{counts.predicted:,}",
-        f"{counts.gold:,}",
     )
 
 
