@@ -138,6 +138,8 @@ def main() -> None:
         table = TagTable.build(tags_of_types("ABCD", "BIOES"), encoding="BIOES", scheme="BIO")
         compare((32, 50, 17), repeats=options.repeats, device=device, table=table)
         print_share(repeats=options.repeats, device=device)
+    if not torch.cuda.is_available():
+        print("cuda: not measured, no device")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ PATH_KEYS = ("data.train", "data.dev", "data.test", "data.labels", "features.wor
 # What no run can need, so that a slip of the finger is an error here and not out of memory later.
 _MAX_DIM = 100_000
 _MAX_COUNT = 10**9
+MAX_ENTRIES = 500  # of a list; jsonargparse takes a third of a second for so many, its time grows with their square
 # key -> (lowest, highest) value allowed; a bound in `_OPEN_BELOW` or `_OPEN_ABOVE` is itself not allowed.
 _RANGES: dict[str, tuple[float, float]] = {
     "features.words.dim": (0, _MAX_DIM),
@@ -75,6 +76,8 @@ def check_config(config: Config, *, where: str) -> None:
         value = value_of(settings, key)
         if not _fits(value, hint):
             raise ConfigError(f"{where}: {key}: {describe_mismatch(key, value)}")
+        if isinstance(value, list | dict) and len(value) > MAX_ENTRIES:
+            raise ConfigError(f"{where}: {key}: expected at most {MAX_ENTRIES} entries, got {len(value)}")
     for key, bounds in _RANGES.items():
         _check_range(key, value_of(settings, key), bounds, where=where)
     for key, reason in _conflicts(config):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from tagger.config import Config, DataConfig, FeaturesConfig, ModelConfig, TrainingConfig
-from tagger.config_checks import PATH_KEYS, SETTINGS, check_config, describe_mismatch, takes_text, value_of
+from tagger.config_checks import MAX_ENTRIES, PATH_KEYS, SETTINGS, check_config, describe_mismatch, takes_text, value_of
 from tagger.errors import ConfigError, MissingInputError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SECTIONS = {"data": DataConfig, "features": FeaturesConfig, "model": ModelConfig, "training": TrainingConfig}
 _COMMAND_LINE = "command line"
+_MAX_NODES = 4_000  # of YAML; more than any config has that passes `check_config`
 _Section = TypeVar("_Section")
 
 
@@ -40,6 +41,15 @@ for _class in (_Loader, _Dumper):
     }
     _exponent = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
     _class.add_implicit_resolver("tag:yaml.org,2002:float", _exponent, list("-+0123456789"))
+
+
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    number: int = loader.construct_yaml_int(node)
+    str(number)  # a ValueError if it has more digits than Python spells, in a message too
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 @functools.cache
@@ -68,7 +78,12 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: a key or value that cannot be used; the message names the file and the key.
     """
     path = Path(path)
-    settings = _read_yaml(path)
+    return parse_config(_read_text(path), path=path, overrides=overrides)
+
+
+def parse_config(text: str, *, path: Path, overrides: Sequence[str] = ()) -> Config:
+    """`load_config` for the text of a file that has been read already."""
+    settings = _parse_yaml(text, path)
     _resolve_paths(settings, path)
     # jsonargparse reads text as YAML once more, which makes nothing of "# " and a number of "1": it never sees text.
     texts = _take_texts(settings)
@@ -104,10 +119,9 @@ def dump_config(config: Config) -> str:
     return text if "\x85" not in text else yaml.dump(settings, Dumper=_Dumper, sort_keys=False)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    """The file's settings, their keys checked."""
+def _read_text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise MissingInputError(f"{path}: no such file") from error
     except IsADirectoryError as error:
@@ -116,12 +130,18 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not UTF-8 (at byte {error.start + 1}); is this a YAML file?") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _parse_yaml(text: str, path: Path) -> dict[str, Any]:
+    """A file's settings, their keys checked."""
     try:
         node = yaml.compose(text, Loader=_Loader)
         if node is None or node.tag == "tag:yaml.org,2002:null":
             return {}
         if not isinstance(node, yaml.MappingNode):
             raise ConfigError(f"{path}: expected sections {', '.join(SECTIONS)}, got {text.split()[0]!r} ...")
+        if _count_nodes(node, {}) > _MAX_NODES:
+            raise ConfigError(f"{path}: holds more than {_MAX_NODES} values")
         _check_duplicates(node, path)
         settings: dict[str, Any] = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
@@ -134,6 +154,18 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: nested too deeply") from error
     _check_keys(settings, Config, where=f"{path}: ", prefix="")
     return settings
+
+
+def _count_nodes(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Nodes below and including this one where each alias is written out: a few lines can stand for billions."""
+    if id(node) not in counted:
+        counted[id(node)] = 0
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        inner = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
+        counted[id(node)] = 1 + sum(_count_nodes(part, counted) for part in inner)
+    elif not counted[id(node)]:
+        raise RecursionError("a value that holds itself")
+    return counted[id(node)]
 
 
 def _check_duplicates(node: yaml.Node, path: Path) -> None:
@@ -164,6 +196,8 @@ def _check_keys(settings: Mapping[str, Any], schema: type[Any], *, where: str, p
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{where}{full}: expected a section of keys, got {value!r}")
             _check_keys(value, type(section), where=where, prefix=f"{full}.")
+        elif isinstance(value, list | dict) and len(value) > MAX_ENTRIES:
+            raise ConfigError(f"{where}{full}: expected at most {MAX_ENTRIES} entries, got {len(value)}")
 
 
 def _resolve_paths(settings: dict[str, Any], path: Path) -> None:

@@ -7,6 +7,9 @@ of the very string the user gave.
 from dataclasses import dataclass
 from typing import Any
 
+MAX_TOKENS = 100_000
+"""Tokens of the longest sentence that is read or tagged: memory grows with it, by some 10 to 40 KB a token."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:

@@ -5,6 +5,7 @@ import re
 import typing
 from collections.abc import Iterator
 from dataclasses import asdict, fields, is_dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +280,9 @@ class TestOverrides:
         assert message.startswith(f"{path} with the command line: training.seed: expected a number >= 0")
 
 
+BOMB = list(pairwise("abcdefghijklmnop"))  # each holds the one before several times
+
+
 class TestBadFiles:
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -292,6 +296,11 @@ class TestBadFiles:
             ("data: {train: a\x07}\n", ": not YAML: unacceptable character #x0007"),
             ("data: &a {train: *a}\n", ": nested too deeply"),
             ("data: " + "[" * 5000, ": nested too deeply"),
+            ("data: [" + "a, " * 5000 + "]", ": holds more than 4000 values"),
+            ("a: &a [x, x]\n" + "".join(f"{c}: &{c} [{f'*{b}, ' * 9}]\n" for b, c in BOMB), ": holds more than 4000"),
+            ("a: &a {x: 1}\n" + "".join(f"{c}: &{c} {{<<: [*{b}, *{b}]}}\n" for b, c in BOMB), ": holds more than 4"),
+            ("model: {hidden_dim: 0x" + "f" * 9999 + "}\n", ": not YAML: Exceeds the limit"),
+            ("data: {labels: [" + "a, " * 501 + "]}\n", ": data.labels: expected at most 500 entries, got 501"),
             ("- a\n", ": expected sections data, features, model, training, got '-' ..."),
             ("hello world\n", ": expected sections data, features, model, training, got 'hello' ..."),
             ("data: {train: a}\n[1, 2]: 3\n", ":2: expected a word as key"),
@@ -378,6 +387,10 @@ class TestTypes:
             (
                 Config(features=FeaturesConfig(words=None)),  # type: ignore[arg-type]
                 "features.words: expected a WordsConfig, got null",
+            ),
+            (
+                Config(model=ModelConfig(label_costs={f"L{number}": 1.0 for number in range(501)})),
+                "model.label_costs: expected at most 500 entries, got 501",
             ),
         ],
     )

@@ -154,7 +154,17 @@ def _predict(
             predictions = (predictor.predict([tokens])[0] for tokens in sentences)
         else:
             predictions = predictor.predict_stream(sentences)
-    return ((waiting.popleft(), prediction) for prediction in predictions)
+    return _pair(waiting, predictions)
+
+
+def _pair(waiting: deque[str], predictions: "Iterable[Prediction]") -> "Iterator[tuple[str, Prediction]]":
+    from tagger.inference.inputs import LongSentenceError
+
+    try:
+        for prediction in predictions:
+            yield waiting.popleft(), prediction
+    except LongSentenceError as error:  # what was read last
+        raise DataError(f"{waiting[-1]}: {error}") from error
 
 
 def _read_texts(source: Path | BinaryIO) -> Iterator[tuple[str, str]]:
@@ -182,7 +192,7 @@ def _spell(prediction: "Prediction", write: "Callable[[Prediction], str]", *, wh
 @contextmanager
 def _open_output(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears under its name when it is complete."""
-    from tagger.inference.model_folder import replacing
+    from tagger.files import replacing
 
     if path is None:
         with standard_output() as stream:

@@ -18,6 +18,7 @@ from tagger.data.training_words import count_labels
 
 PADDING, UNKNOWN = 0, 1  # ids of padding and of everything unseen, for words and for characters
 _NUM_SPECIAL = 2
+_FORM_SIZE = 180  # bytes, about, of a remembered form beside its characters: a string, and its entry in a dictionary
 
 Ids = npt.NDArray[np.int64]
 
@@ -192,12 +193,12 @@ class FormTable:
 
     Args:
         vocabulary: what to look forms up in.
-        max_forms: forms to remember before starting afresh, so that memory stays bounded; None for no bound.
+        max_size: bytes, about, that what is remembered may take before the table starts afresh; None for no bound.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, max_forms: int | None = None) -> None:
+    def __init__(self, vocabulary: Vocabulary, *, max_size: int | None = None) -> None:
         self._vocabulary = vocabulary
-        self._max_forms = max_forms
+        self._max_size = max_size
         self._word_ids = _ids(vocabulary.words)
         self._character_ids = _ids(vocabulary.characters)
         self._clear()
@@ -205,13 +206,13 @@ class FormTable:
     def rows(self, sentences: Iterable[Sequence[str]]) -> list[Ids]:
         """Looks up sentences of tokens, learning the forms that are new.
 
-        The rows hold until the next call: where more than `max_forms` are remembered, the table starts afresh first.
+        The rows hold until the next call: where more than `max_size` is remembered, the table starts afresh first.
 
         Returns:
             For each sentence, an array (T,) of rows, to be given to `gather`.
         """
         sentences = list(sentences)
-        if self._max_forms is not None and len(self._rows) > self._max_forms:
+        if self._max_size is not None and self._size > self._max_size:
             self._clear()
         get = self._rows.get
         found = [[get(token, -1) for token in tokens] for tokens in sentences]
@@ -239,6 +240,7 @@ class FormTable:
     def _clear(self) -> None:
         vocabulary = self._vocabulary
         self._rows: dict[str, int] = {}
+        self._size = 0  # bytes, about
         self._words = np.zeros(1024, dtype=np.int32)
         self._characters = np.zeros((1024, vocabulary.max_length), dtype=np.int32)
         self._lengths = np.zeros(1024, dtype=np.int32)
@@ -261,6 +263,7 @@ class FormTable:
         self._characters[row, : len(characters)] = [self._character_ids.get(c, UNKNOWN) for c in characters]
         self._affixes[row] = affix_ids(form, vocabulary)
         self._rows[form] = row
+        self._size += _FORM_SIZE + 4 * (len(form) + vocabulary.max_length + vocabulary.num_affixes)
         return row
 
 

@@ -1,6 +1,13 @@
 """What a Predictor is given, checked: whatever is no sentence or no text is refused by name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from tagger.errors import DataError
+from tagger.sentence import MAX_TOKENS
+
+
+class LongSentenceError(DataError):
+    """A sentence of more tokens than are tagged together."""
 
 
 def check_sentences(sentences: object) -> None:
@@ -12,7 +19,7 @@ def check_sentences(sentences: object) -> None:
 
 
 def check_tokens(sentence: Sequence[str]) -> tuple[str, ...]:
-    """A sentence's tokens; a TypeError if it is no sequence of strings."""
+    """A sentence's tokens; a TypeError if it is no sequence of strings, a LongSentenceError if it is too long."""
     if isinstance(sentence, str):
         raise TypeError("a sentence is a sequence of tokens, not a string: use predict_text for raw text")
     if not isinstance(sentence, Iterable):
@@ -21,7 +28,20 @@ def check_tokens(sentence: Sequence[str]) -> tuple[str, ...]:
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(f"a token is a string, got {_kind(token)}: {token!r}")
+    if len(tokens) > MAX_TOKENS:
+        raise LongSentenceError(f"expected a sentence of at most {MAX_TOKENS:,} tokens, found {len(tokens):,}")
     return tokens
+
+
+def take_window(sentences: Iterator[Sequence[str]], *, num_sentences: int, num_tokens: int) -> list[tuple[str, ...]]:
+    """The next sentences, checked: so many, or fewer if they hold so many tokens already; none at the end."""
+    window: list[tuple[str, ...]] = []
+    for sentence in sentences:
+        window.append(check_tokens(sentence))
+        num_tokens -= len(window[-1])
+        if len(window) >= num_sentences or num_tokens <= 0:
+            break
+    return window
 
 
 def check_texts(texts: object) -> None:

@@ -1,36 +1,45 @@
-"""A saved model: safetensors + JSON + YAML and a manifest of hashes; nothing executable.
+"""A saved model: a folder of five files, none of them executable.
 
     model.safetensors   the weights
     config.yaml         the resolved config
     vocabulary.json     words, characters, tags, and how affixes are hashed
-    manifest.json       format version, SHA-256 of the files above, versions, what was read for training
+    manifest.json       format version; size and SHA-256 of the files above; labels, versions, what was trained on
+    README.md           a model card for people; it may be edited, and is never read here
 
-The safetensors reader accepts flipped bits, so nothing is used before the hashes, shapes and values are checked.
+Nothing is used before it is checked: against the manifest, for the safetensors reader accepts flipped bits; and against
+each other, for whoever forges a file can forge its hash. Sizes are compared before memory is taken for them. Other
+files in the folder (a Hub repository has some) are not looked at.
 """
 
-import hashlib
-import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
 from tagger.config import Config
-from tagger.config_file import dump_config, load_config
+from tagger.config_file import dump_config, parse_config
 from tagger.data.tag_table import TagTable
 from tagger.data.vocab import Vocabulary
 from tagger.errors import ConfigError, MissingInputError, ModelError, OutputError
+from tagger.files import find_folder, replacing_folder, write_synced
+from tagger.inference.model_card import README, CardScores, make_card
+from tagger.inference.vocabulary_file import parse_vocabulary, vocabulary_to_json
+from tagger.inference.weights_file import MAX_HEADER, check_weights, parse_weights
+from tagger.manifests import MANIFEST, MIB, make_manifest, read_listed, read_manifest, shorten
 from tagger.model.network import SequenceTagger, Sizes, build_network
-from tagger.schemes import is_plain, tags_to_spans
+from tagger.model.weight_count import count_weights
+from tagger.schemes import OUTSIDE, is_plain, split_tag
 
-FORMAT = 1
-_WEIGHTS, _CONFIG, _VOCABULARY, _MANIFEST = "model.safetensors", "config.yaml", "vocabulary.json", "manifest.json"
-_HASHED = (_WEIGHTS, _CONFIG, _VOCABULARY)
+FORMAT = 2
+MAX_TAGS = 5_000  # in a scheme of spans: the time and memory that the table of their transitions takes grow with K²
+_KIND = "model"
+_WEIGHTS, _CONFIG, _VOCABULARY = "model.safetensors", "config.yaml", "vocabulary.json"
+_LISTED = (_WEIGHTS, _CONFIG, _VOCABULARY)
+_MAX_CONFIG, _MAX_VOCABULARY = MIB // 16, 256 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +60,16 @@ class SavedModel:
 
 
 def sizes_of(vocabulary: Vocabulary, config: Config) -> Sizes:
-    """What the vocabulary, and the scheme its tags are spelled in, decide about the network."""
-    return Sizes(
-        num_words=vocabulary.num_word_ids,
-        num_characters=vocabulary.num_character_ids,
-        num_affixes=vocabulary.num_affixes,
-        num_tags=len(vocabulary.tags),
-        table=TagTable.build(vocabulary.tags, encoding=config.model.encoding, scheme=config.data.scheme),
-    )
+    """What the vocabulary, and the scheme its tags are spelled in, decide about the network.
+
+    Raises:
+        ConfigError: more than `MAX_TAGS` tags in a scheme of spans.
+    """
+    sizes = _sizes_of(vocabulary)
+    if not is_plain(config.data.scheme) and sizes.num_tags > MAX_TAGS:
+        raise ConfigError(f"model.encoding: {sizes.num_tags} tags; with spans, at most {MAX_TAGS} are possible")
+    table = TagTable.build(vocabulary.tags, encoding=config.model.encoding, scheme=config.data.scheme)
+    return replace(sizes, table=table)
 
 
 def save_model(
@@ -69,7 +80,7 @@ def save_model(
     config: Config,
     facts: Mapping[str, Any],
 ) -> None:
-    """Writes a model folder aside, then puts it in the place of an older one.
+    """Writes a model folder aside, then puts it in the place of an older one; a reader finds one of the two, whole.
 
     Args:
         folder: where; its parent exists.
@@ -87,112 +98,74 @@ def save_model(
     contents = {
         _WEIGHTS: save(weights),
         _CONFIG: dump_config(config).encode(),
-        _VOCABULARY: _to_json(asdict(vocabulary)),
+        _VOCABULARY: vocabulary_to_json(vocabulary),
     }
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    contents[_MANIFEST] = _to_json({"format": FORMAT, "sha256": hashes, **facts})
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    known = {"labels": labels_of(vocabulary, config), "versions": _versions(), **facts}
+    manifest = make_manifest(contents, kind=_KIND, version=FORMAT, facts=known)
+    card = make_card(_name(folder), known, config=config)
+    contents |= {MANIFEST: manifest, README: card.encode("utf-8", "replace")}
     try:
-        if folder.exists() and not (folder / _MANIFEST).is_file():
+        if folder.exists() and not (folder / MANIFEST).is_file():
             raise OutputError(f"{folder}: is there already and is no model; it is not overwritten")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        for name, content in contents.items():
-            write_synced(aside / name, content)
-        _put_in_place(aside, folder)
+        with replacing_folder(folder) as aside:
+            for file_name, content in contents.items():
+                (aside / file_name).write_bytes(content)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+
+def add_scores(folder: Path, scores: CardScores) -> None:
+    """Writes a model's card anew, with its scores: they are known only after the model has been saved.
+
+    Args:
+        folder: the model folder.
+        scores: the scores.
+
+    Raises:
+        ModelError: the folder holds no model of ours.
+        OutputError: the card cannot be written; the older one stays.
+    """
+    manifest = _read_manifest(folder)
+    config = _read_config(folder, manifest)
+    card = make_card(_name(folder), manifest, config=config, scores=scores)
+    try:
+        write_synced(folder / README, card.encode("utf-8", "replace"))
+    except OSError as error:
+        raise OutputError(f"{folder / README}: cannot be written: {error.strerror or error}") from error
 
 
 def load_model(folder: Path) -> SavedModel:
-    """Reads a model folder, checking everything before it is used.
+    """Reads a model folder, checking everything before it is used; nothing in it is executed.
 
     Args:
         folder: a model folder, or a run folder that holds one named `model`.
 
     Raises:
         MissingInputError: there is no model there.
-        ModelError: the model is damaged, foreign or of a newer format; the message names the file.
+        ModelError: the model is damaged, foreign or of another format; the message names the file.
     """
-    folder = _find(folder)
-    manifest = _read_json(folder / _MANIFEST)
-    version = manifest.get("format")
-    if not isinstance(version, int):
-        raise ModelError(f"{folder / _MANIFEST}: not the manifest of a model: it names no format")
-    if not 1 <= version <= FORMAT:
-        raise ModelError(f"{folder / _MANIFEST}: format {version!r}; this tagger reads formats 1 to {FORMAT}: upgrade")
-    hashes = manifest.get("sha256")
-    if not isinstance(hashes, dict) or set(hashes) != set(_HASHED):
-        raise ModelError(f"{folder / _MANIFEST}: expected the hashes of {', '.join(_HASHED)}")
-    contents = {name: _read_hashed(folder / name, hashes[name]) for name in _HASHED}
-    vocabulary = _parse_vocabulary(folder / _VOCABULARY, contents[_VOCABULARY])
-    try:
-        config = load_config(folder / _CONFIG)
-    except ConfigError as error:
-        raise ModelError(f"{error}; was it saved by another version of tagger?") from error
-    _check_vocabulary(vocabulary, config, where=folder / _VOCABULARY)
-    network = build_network(config.features, config.model, sizes_of(vocabulary, config))
-    _load_weights(network, contents[_WEIGHTS], where=folder / _WEIGHTS)
-    network.eval()
-    return SavedModel(network=network, vocabulary=vocabulary, config=config, manifest=manifest)
-
-
-def write_synced(path: Path, content: bytes) -> None:
-    """Writes a file as `replacing` does."""
-    with replacing(path) as file:
-        file.write(content)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to be written aside, which takes an older one's place when it is complete and on the disk.
-
-    The older file stays as it was if the block fails. Raises OSError.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with aside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _put_in_place(aside: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        aside.rename(folder)
-    except BaseException:
-        if old.exists():
-            old.rename(folder)
-        raise
-    _sync_folder(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Waits until the folder's list of names is on the disk, where the system lets folders be opened."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
+    while True:
+        place = find_model(folder)
+        before = _state(place)
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            return _load(place)
+        except ModelError:
+            if _state(find_model(folder)) == before:
+                raise
+            # A training run has put a newer model in its place meanwhile.
 
 
-def _find(folder: Path) -> Path:
+def find_model(folder: Path) -> Path:
+    """The model folder that is meant by a run folder or a model folder.
+
+    Raises:
+        MissingInputError: there is nothing there.
+        ModelError: what is there is no model.
+    """
     try:
-        if (folder / _MANIFEST).is_file():
-            return folder
-        if (folder / "model" / _MANIFEST).is_file():
-            return folder / "model"
+        for place in (find_folder(folder), find_folder(folder / "model")):
+            if (place / MANIFEST).is_file():
+                return place
         exists = folder.exists()
     except OSError as error:
         raise MissingInputError(f"{folder}: cannot be read: {error.strerror}") from error
@@ -200,88 +173,82 @@ def _find(folder: Path) -> Path:
         raise MissingInputError(f"{folder}: no such model folder or run folder")
     if not folder.is_dir():
         raise ModelError(f"{folder}: a model is a folder, this is a file")
-    raise ModelError(f"{folder}: neither a model folder nor a run folder: it holds no {_MANIFEST}")
+    raise ModelError(f"{folder}: neither a model folder nor a run folder: it holds no {MANIFEST}")
 
 
-def _read_hashed(path: Path, expected: object) -> bytes:
-    content = _read(path)
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise ModelError(f"{path}: damaged: its SHA-256 is not the one in {_MANIFEST}")
-    return content
+def labels_of(vocabulary: Vocabulary, config: Config) -> list[str]:
+    """The labels of the spans that the model marks, or its tags if they are plain."""
+    if is_plain(config.data.scheme):
+        return list(vocabulary.tags)
+    tags = [tag for tag in vocabulary.tags if tag != OUTSIDE]
+    return list(dict.fromkeys(split_tag(tag, config.model.encoding)[1] for tag in tags))
 
 
-def _read(path: Path) -> bytes:
+def _sizes_of(vocabulary: Vocabulary) -> Sizes:
+    """The sizes alone, without the table of tags."""
+    return Sizes(
+        num_words=vocabulary.num_word_ids,
+        num_characters=vocabulary.num_character_ids,
+        num_affixes=vocabulary.num_affixes,
+        num_tags=len(vocabulary.tags),
+    )
+
+
+def _versions() -> dict[str, str]:
+    names = ("tagger", "torch", "safetensors")
+    return {name: version(name) for name in names} | {"python": platform.python_version()}
+
+
+def _state(folder: Path) -> object:
+    """What is another as soon as the folder has been replaced; None where it is gone."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+        status = (folder / MANIFEST).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _load(folder: Path) -> SavedModel:
+    manifest = _read_manifest(folder)
+    config = _read_config(folder, manifest)
+    content = read_listed(folder, _VOCABULARY, manifest=manifest, limit=_MAX_VOCABULARY)
+    vocabulary = parse_vocabulary(content, config, path=folder / _VOCABULARY)
+    if manifest.get("labels") != labels_of(vocabulary, config):
+        raise ModelError(f"{folder / MANIFEST}: labels: not those of {_VOCABULARY}")
+    where = folder / _WEIGHTS
+    num_bytes = 4 * sum(count_weights(config.features, config.model, _sizes_of(vocabulary)).values())  # float32
+    content = read_listed(folder, _WEIGHTS, manifest=manifest, limit=num_bytes + MAX_HEADER)
+    weights = parse_weights(content, path=where)
+    if num_bytes > 2 * len(content) + MIB:
+        raise ModelError(f"{where}: too small for the network that {_CONFIG} describes")
     try:
-        value = json.loads(_read(path).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path}: expected a JSON object")
-    return value
-
-
-def _parse_vocabulary(path: Path, content: bytes) -> Vocabulary:
-    try:
-        values = json.loads(content)
-        lists: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-        }
-        return Vocabulary(**lists)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path}: not a vocabulary: {error}") from error
-
-
-def _check_vocabulary(vocabulary: Vocabulary, config: Config, *, where: Path) -> None:
-    for name in ("words", "characters", "tags", "prefixes", "suffixes"):
-        value, kind = getattr(vocabulary, name), int if name.endswith("fixes") else str
-        if not isinstance(value, tuple) or not all(type(entry) is kind for entry in value):
-            raise ModelError(f"{where}: {name}: expected a list of {'numbers' if kind is int else 'strings'}")
-    for name, lowest in (("num_train_words", 0), ("max_length", 1), ("num_buckets", 1)):
-        value = getattr(vocabulary, name)
-        if type(value) is not int or value < lowest:
-            raise ModelError(f"{where}: {name}: expected a number >= {lowest}")
-    for name in ("lowercase", "shape"):
-        if not isinstance(getattr(vocabulary, name), bool):
-            raise ModelError(f"{where}: {name}: expected true or false")
-    if vocabulary.num_buckets != config.features.affixes.num_buckets:
-        raise ModelError(f"{where}: num_buckets: not the number that {_CONFIG} names")
-    if not vocabulary.tags:
-        raise ModelError(f"{where}: tags: there are none")
-    if not is_plain(config.data.scheme):
-        try:
-            tags_to_spans(vocabulary.tags, config.model.encoding)
-        except ValueError as error:
-            raise ModelError(f"{where}: tags: {error}") from error
-
-
-def _load_weights(network: SequenceTagger, content: bytes, *, where: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        weights = load(content)
-    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{where}: not a safetensors file: {error}") from error
-    expected = network.state_dict()
-    if set(weights) != set(expected):
-        odd = sorted(set(weights) ^ set(expected))
-        raise ModelError(f"{where}: does not fit {_CONFIG}: {odd[0]} is missing or too much ({len(odd)} such)")
-    for name, value in weights.items():
-        if value.shape != expected[name].shape or value.dtype != expected[name].dtype:
-            came, wanted = (f"{tuple(x.shape)} {x.dtype}" for x in (value, expected[name]))
-            raise ModelError(f"{where}: {name}: expected {wanted}, found {came}")
-        if not torch.isfinite(value).all():
-            raise ModelError(f"{where}: {name}: holds numbers that are not finite")
+        sizes = sizes_of(vocabulary, config)
+    except ConfigError as error:
+        raise ModelError(f"{folder / _CONFIG}: {error}") from error
+    with torch.random.fork_rng(devices=[]):  # the weights that it begins with are drawn in vain
+        network = build_network(config.features, config.model, sizes)
+    check_weights(weights, network.state_dict(), path=where)
     network.load_state_dict(weights)
+    network.train(mode=False)
+    return SavedModel(network=network, vocabulary=vocabulary, config=config, manifest=manifest)
 
 
-def _to_json(value: Mapping[str, Any]) -> bytes:
-    # Escaped ASCII: words may hold lone surrogates, which UTF-8 cannot.
-    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode("ascii")
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    return read_manifest(folder, kind=_KIND, version=FORMAT, names=_LISTED)
+
+
+def _read_config(folder: Path, manifest: Mapping[str, Any]) -> Config:
+    path = folder / _CONFIG
+    try:
+        content = read_listed(folder, _CONFIG, manifest=manifest, limit=_MAX_CONFIG)
+        return parse_config(content.decode("utf-8"), path=path)
+    except (ConfigError, UnicodeDecodeError) as error:
+        said = str(error)
+        said = said.removeprefix(str(path)) if isinstance(error, ConfigError) else f": {said}"
+        raise ModelError(f"{path}{shorten(said)}; was it saved by another version of tagger?") from error
+
+
+def _name(folder: Path) -> str:
+    """What to call the model: the run's name, if it lies in a run."""
+    path = folder.absolute()
+    return path.parent.name if path.name == "model" else path.name

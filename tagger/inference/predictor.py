@@ -16,7 +16,7 @@ from tagger.data.batches import Flags, bucket, collate
 from tagger.data.vocab import FormTable, Vocabulary
 from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
 from tagger.inference.device import full_float32, pick_device
-from tagger.inference.inputs import check_sentences, check_text, check_texts, check_tokens
+from tagger.inference.inputs import check_sentences, check_text, check_texts, check_tokens, take_window
 from tagger.inference.memory import release_memory
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.text import split_text
@@ -26,8 +26,9 @@ from tagger.schemes import is_plain, tags_to_spans
 from tagger.sentence import Prediction, Span
 
 WINDOW = 2048  # sentences looked at together, so that batches hold sentences of like length
+WINDOW_TOKENS = 2**17  # a window ends earlier if it holds so many: its answers wait in memory for each other
 BATCH_TOKENS = 2048
-MAX_FORMS = 200_000  # distinct words remembered, at about 200 bytes each
+MAX_FORMS_SIZE = 2**26  # bytes, about, of the distinct words that are remembered
 
 
 def load(folder: str | Path, *, device: str = "auto") -> "Predictor":
@@ -85,9 +86,9 @@ class Predictor:
         self.device = device
         self._speller = Speller(vocabulary.tags, encoding=self.encoding, scheme=scheme)
         self._answers = torch.tensor(self._speller.stands_for, dtype=torch.float32, device=device)  # (K, A)
-        self._table = FormTable(vocabulary, max_forms=MAX_FORMS)
+        self._table = FormTable(vocabulary, max_size=MAX_FORMS_SIZE)
         self._lock = threading.Lock()  # held wherever the table is in use
-        self._num_since_release = 0  # sentences tagged since memory was handed back
+        self._windows_since_release = 0.0  # full ones, tagged since memory was handed back
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[SequenceTagger, Vocabulary]]:
         # Pickling (for other processes) and copying leave out the lock, and the forms met so far.
@@ -115,6 +116,7 @@ class Predictor:
 
         Raises:
             TypeError: a bare string where a sequence of tokens or a set of tags belongs, or a token that is no string.
+            DataError: a sentence of more than 100,000 tokens (`tagger.sentence.MAX_TOKENS`).
             ValueError: `allowed` does not match the sentences, holds an unknown tag, or leaves a token none; or it is
                 given where the data's scheme is IOB1, in which a tag's meaning depends on its neighbours.
         """
@@ -125,9 +127,10 @@ class Predictor:
         if len(checked) != len(limits):
             raise ValueError(f"{len(checked)} sentences but allowed tags for {len(limits)}")
         flags = [self._speller.flags(*pair) for pair in zip(checked, limits, strict=True)]
+        waiting, limited = iter(checked), iter(flags)
         answers: list[Prediction] = []
-        for start in range(0, len(checked), WINDOW):
-            answers += self._predict_window(checked[start : start + WINDOW], flags[start : start + WINDOW])
+        while window := take_window(waiting, num_sentences=WINDOW, num_tokens=WINDOW_TOKENS):
+            answers += self._predict_window(window, list(islice(limited, len(window))))
         return answers
 
     def predict_n_best(self, sentences: Iterable[Sequence[str]], *, n: int) -> list[list[tuple[Prediction, float]]]:
@@ -205,7 +208,7 @@ class Predictor:
                 parts = []
 
     def _windows(self, sentences: Iterator[Sequence[str]]) -> Iterator[Prediction]:
-        while window := [check_tokens(sentence) for sentence in islice(sentences, WINDOW)]:
+        while window := take_window(sentences, num_sentences=WINDOW, num_tokens=WINDOW_TOKENS):
             yield from self._predict_window(window, None)
 
     def _predict_window(self, window: list[tuple[str, ...]], flags: list[Flags] | None) -> list[Prediction]:
@@ -216,15 +219,15 @@ class Predictor:
                 ids = self.network.head.decode(scored.emissions, scored.mask, allowed=scored.allowed)  # (B, T)
                 for index, answer in self._decode(window, scored, ids.unsqueeze(1)):
                     answers[index] = answer
-        self._num_since_release += len(window)
-        if self._num_since_release >= WINDOW:  # not for every sentence that comes by itself: it takes milliseconds
-            self._num_since_release = 0
+        self._windows_since_release += max(len(window) / WINDOW, sum(map(len, window)) / WINDOW_TOKENS)
+        if self._windows_since_release >= 1:  # not for every sentence that comes by itself: it takes milliseconds
+            self._windows_since_release = 0.0
             release_memory()
         return answers
 
     def _score(self, window: list[tuple[str, ...]], flags: list[Flags] | None) -> Iterator["_Scored"]:
         """The emissions of a window's sentences, in batches of sentences of like length; empty ones are left out."""
-        self.network.eval()
+        self.network.train(mode=False)
         for indices in bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS):
             allowed = None if flags is None else [flags[index] for index in indices]
             with self._lock:

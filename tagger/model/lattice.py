@@ -241,7 +241,7 @@ def _run(x: Tensor, first: Tensor, steps: Tensor, *, floor: Tensor) -> tuple[Ten
     """The recursion of alpha, for several chains at once.
 
     Args:
-        x: (T, N, B, K) factors of each token.
+        x: (T, N, B, K) factors of each token; overwritten.
         first: (N, 1, K) factors of the first token, beside x.
         steps: (N, K, K) factors of the transitions.
         floor: (N, 1, 1) added to every number.
@@ -250,18 +250,17 @@ def _run(x: Tensor, first: Tensor, steps: Tensor, *, floor: Tensor) -> tuple[Ten
         (T, N, B, K) each token's sums before its own factor; with it, rescaled to sum to 1; (T, N, B, 1) what they
         summed to.
     """
-    before, state = torch.empty_like(x), torch.empty_like(x)
+    before, state = torch.empty_like(x), x  # in place: memory is slow
     scale = x.new_empty(*x.shape[:3], 1)
     before[0] = first
-    rows = zip(before.unbind(), state.unbind(), scale.unbind(), x.unbind(), strict=True)
+    totals = iter(scale[::2].unbind())
     previous: Tensor | None = None
-    for step, (reached, current, total, factor) in enumerate(rows):
+    for step, (reached, current) in enumerate(zip(before.unbind(), state.unbind(), strict=True)):
         if previous is not None:
             torch.bmm(previous, steps, out=reached)
-        torch.addcmul(floor, reached, factor, out=current)
+        torch.addcmul(floor, reached, current, out=current)
         if step % 2 == 0:  # in two steps sums do not shrink so far that float32 runs out
-            torch.sum(current, dim=2, keepdim=True, out=total)
-            current.div_(total)
+            current.div_(torch.sum(current, dim=2, keepdim=True, out=next(totals)))
         previous = current
     # what the loop skipped, for all tokens at once; the tokens after them were computed from sums not yet rescaled
     total = torch.sum(state[1::2], dim=3, keepdim=True, out=scale[1::2])

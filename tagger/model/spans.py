@@ -15,7 +15,8 @@ from torch import Tensor
 from tagger.data.tag_table import NO_LABEL, TagTable
 from tagger.model.lattice import Lattice
 
-_PIECE = 1024  # spans looked at together: each takes K * K numbers
+_MAX_PIECE = 1024  # spans looked at together ...
+_MAX_NUMBERS = 2**22  # ... and fewer where K is large: each takes K * K numbers
 
 
 def span_probabilities(lattice: Lattice, spans: Tensor, *, table: TagTable) -> Tensor:
@@ -30,7 +31,8 @@ def span_probabilities(lattice: Lattice, spans: Tensor, *, table: TagTable) -> T
         (N,) float64 probabilities.
     """
     with torch.no_grad():
-        pieces = [_probabilities(lattice, piece, table=table) for piece in torch.split(spans, _PIECE)]
+        size = max(1, min(_MAX_PIECE, _MAX_NUMBERS // len(table.labels) ** 2))
+        pieces = [_probabilities(lattice, piece, table=table) for piece in torch.split(spans, size)]
         return torch.cat(pieces)
 
 

@@ -1,14 +1,24 @@
 """The best tag sequences of a linear chain: Viterbi (1967), and its n-best form.
 
-Letters: B sentences, T tokens of the longest, K tags. The forward pass keeps scores alone; which tag each score came
-from is worked out on the way back, for the one tag that is needed, from the very sums the maximum was taken over.
-Nothing is moved to the CPU on the way.
+Letters: B sentences, T tokens of the longest, K tags. The forward pass keeps scores alone:
+
+    score_0(j) = start[j] + emission[0, j]      score_t(j) = emission[t, j] + max_i score_(t-1)(i) + transitions[i, j]
+
+Which tag each score came from is worked out on the way back, for the one tag that is needed, from the very sums the
+maximum was taken over. That is little work at many tokens, so NumPy does it, whose calls cost less than half of torch's
+(or of a kernel's launch): between the two passes all scores move to the CPU, once.
 """
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from tagger.model.lattice import Potentials
+
+_Array = npt.NDArray[Any]
 
 _LEVEL_EVERY = 16  # tokens
 FORBIDDEN = -1e30  # score of a tag that is not to be taken: below any sum of real scores, yet finite
@@ -18,44 +28,64 @@ def best_path(emissions: Tensor, lengths: Tensor, potentials: Potentials) -> Ten
     """The highest-scoring tag sequence of each sentence.
 
     Args:
-        emissions: (B, T, K) scores; whatever stands in padding has no effect.
+        emissions: (B, T, K) float32 or float64 scores; whatever stands in padding has no effect.
         lengths: (B,) tokens of each sentence, each >= 1.
-        potentials: the chain's other scores.
+        potentials: the chain's other scores, of the same type.
 
     Returns:
         (B, T) int64 tags, 0 in padding; of equal sequences, any.
     """
-    num_sentences, num_steps, num_tags = emissions.shape
     with torch.no_grad():
-        # scores[t, b, j]: the best score of any sequence up to token t that ends in tag j
-        scores = emissions.new_empty(num_steps, num_sentences, num_tags)
-        torch.add(emissions[:, 0], potentials.start, out=scores[0])
-        by_tag = scores.transpose(1, 2).unsqueeze(3).unbind()  # T of (K, B, 1)
-        reached = emissions.new_empty(num_tags, num_sentences, num_tags)
-        by_previous = potentials.transitions.unsqueeze(1)  # (K, 1, K)
-        by_step = scores.unbind()  # T of (B, K)
-        moves = zip(by_tag, by_step[1:], emissions.unbind(dim=1)[1:], strict=False)
-        for step, (before, after, emission) in enumerate(moves, start=1):
-            # (previous tag, B, tag): so laid out, the maximum runs over whole rows of memory
-            torch.add(before, by_previous, out=reached)
-            torch.amax(reached, dim=0, out=after).add_(emission)
-            if step % _LEVEL_EVERY == 0:  # a constant changes no path, but large sums cost decimals
-                after.sub_(after.amax(dim=1, keepdim=True))
-        last = (lengths - 1).unsqueeze(1)  # (B, 1)
-        at_end = scores.gather(0, last.expand(1, -1, num_tags).contiguous())[0] + potentials.end
-        final = at_end.argmax(dim=1, keepdim=True)  # (B, 1) each sentence's last tag
-        # From the last token on, let the last tag win whatever comes after it: one loop then serves all lengths.
-        positions = torch.arange(num_steps, device=lengths.device)
-        settled = torch.full_like(at_end, FORBIDDEN).scatter_(1, final, -FORBIDDEN)  # (B, K)
-        torch.where((positions >= last).t().unsqueeze(2), settled, scores, out=scores)
-        into = potentials.transitions.t().contiguous()  # [j, i]
-        best = lengths.new_empty(num_steps + 1, num_sentences)
-        best[num_steps] = final.squeeze(1)
-        rows, come_from = best.unbind(), torch.empty_like(at_end)
-        for score, tag, following in zip(reversed(by_step), rows[-2::-1], rows[:0:-1], strict=True):
-            torch.index_select(into, 0, following, out=come_from)
-            torch.argmax(come_from.add_(score), dim=1, out=tag)  # (B,) where the following tag came from
-        return best[:-1].t().masked_fill(positions > last, 0)
+        scores = _best_scores(emissions, potentials)
+        arrays = [part.cpu().numpy() for part in (scores, lengths - 1, potentials.transitions, potentials.end)]
+        best = _trace(arrays[0], arrays[1], transitions=arrays[2], end=arrays[3])
+        return torch.from_numpy(best).to(emissions.device)
+
+
+def _best_scores(emissions: Tensor, potentials: Potentials) -> Tensor:
+    """(T, B, K): at [t, b, j] the best score of any sequence up to token t that ends in tag j, but for a constant."""
+    num_sentences, num_steps, num_tags = emissions.shape
+    scores = emissions.new_empty(num_steps, num_sentences, num_tags).copy_(emissions.transpose(0, 1))
+    scores[0] += potentials.start
+    by_previous = potentials.transitions.unsqueeze(1)  # (K, 1, K)
+    # (previous tag, sentence, tag): so laid out, the maximum runs over whole rows of memory
+    reached = scores.new_empty(num_tags, num_sentences, num_tags)
+    highest = scores.new_empty(num_sentences, num_tags)
+    by_tag = scores.transpose(1, 2).unsqueeze(3).unbind()  # T of (K, B, 1)
+    for step, (before, after) in enumerate(zip(by_tag, scores.unbind()[1:], strict=False), start=1):
+        torch.add(before, by_previous, out=reached)
+        after += torch.amax(reached, dim=0, out=highest)
+        if step % _LEVEL_EVERY == 0:  # a constant changes no path, but large sums cost decimals
+            after -= after.amax(dim=1, keepdim=True)
+    return scores
+
+
+def _trace(scores: _Array, last: _Array, *, transitions: _Array, end: _Array) -> _Array:
+    """The way back along the best scores.
+
+    Args:
+        scores: (T, B, K), as above; the last token's are overwritten.
+        last: (B,) place of each sentence's last token.
+        transitions: (K, K) score of tag j after tag i, at [i, j].
+        end: (K,) score of ending with each tag.
+
+    Returns:
+        (B, T) int64 tags, 0 in padding.
+    """
+    num_steps, num_sentences, num_tags = scores.shape
+    sentences = np.arange(num_sentences)
+    final = (scores[last, sentences] + end).argmax(axis=1)  # (B,)
+    # each sentence's last tag wins whatever comes after it: one loop then serves all lengths
+    scores[last, sentences] = np.where(np.arange(num_tags) == final[:, None], -FORBIDDEN, FORBIDDEN)
+    into = np.ascontiguousarray(transitions.T)  # [j, i]
+    best = np.empty((num_steps, num_sentences), dtype=np.int64)
+    come_from, following = np.empty_like(scores[0]), final
+    with np.errstate(all="ignore"):  # padding may hold anything
+        for score, tags in zip(scores[::-1], best[::-1], strict=True):
+            np.take(into, following, axis=0, out=come_from, mode="clip")  # "clip", for "raise" makes a copy
+            come_from += score
+            following = come_from.argmax(axis=1, out=tags)  # (B,) where the following tag came from
+    return np.where(np.arange(num_steps) <= last[:, None], best.T, 0)
 
 
 def best_paths(emissions: Tensor, lengths: Tensor, potentials: Potentials, *, n: int) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from tagger.errors import ConfigError
 from tagger.inference.model_folder import sizes_of
 from tagger.inference.predictor import Predictor
 from tagger.model.network import Sizes, build_network
+from tagger.model.weight_count import count_weights
 from tagger.schemes import is_plain, tags_of_types
 from tagger.training.gold import cost_of_tags
 
@@ -82,22 +83,7 @@ def build_tagger(
 
 
 def _too_large(config: Config, sizes: Sizes, device: torch.device) -> ConfigError:
-    features, model = config.features, config.model
-    characters = features.characters
-    width = features.words.dim + sizes.num_affixes * features.affixes.dim
-    counts = {}  # setting -> (its value, about how many weights come of it)
-    if characters.kind != "none":
-        directions = 2 if characters.kind == "lstm" and characters.bidirectional else 1
-        seen = characters.kernel_size * characters.dim
-        if characters.kind == "lstm":
-            seen = 4 * (characters.dim + characters.hidden_dim)
-        counts["features.characters.hidden_dim"] = directions * characters.hidden_dim * seen
-        width += directions * characters.hidden_dim
-    directions, output = (2 if model.bidirectional else 1), model.proj_size or model.hidden_dim
-    inputs = width + (model.num_layers - 1) * directions * output
-    counts["model.hidden_dim"] = directions * 4 * model.hidden_dim * (inputs + model.num_layers * output)
-    counts["features.words.dim"] = sizes.num_words * features.words.dim
-    counts["features.affixes.num_buckets"] = features.affixes.num_buckets * features.affixes.dim
+    counts = count_weights(config.features, config.model, sizes)
     key = max(counts, key=counts.__getitem__)
     return ConfigError(
         f"{key}: the network does not fit into the memory of {device}: about {sum(counts.values()):,} weights, "

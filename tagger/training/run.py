@@ -26,9 +26,10 @@ from tagger.evaluation.numbers import format_count
 from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.evaluation.scores import score
 from tagger.inference.device import pick_device
-from tagger.inference.model_folder import save_model
+from tagger.inference.model_folder import add_scores, save_model
 from tagger.inference.predictor import Predictor
 from tagger.training.assembly import build_tagger, build_vocabulary
+from tagger.training.card import scores_of
 from tagger.training.caveats import ON_TRAIN, find_caveats
 from tagger.training.evaluate import evaluate, make_title
 from tagger.training.gold import encode_gold
@@ -103,6 +104,7 @@ def train(config: Config, out: str | Path, *, listener: Callable[[Event], None] 
         facts = {"model": str(out), **facts, "seconds": round(time.perf_counter() - start, 1)}
         report = _report(Path(out), started, predictor, config=config, epochs=epochs, facts=facts)
         folder.add_report(report)
+        add_scores(folder.model, scores_of(report))
     return report
 
 

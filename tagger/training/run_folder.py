@@ -21,7 +21,7 @@ from tagger.config_file import dump_config
 from tagger.errors import ConfigError, OutputError
 from tagger.evaluation.render import render_markdown
 from tagger.evaluation.report import Report
-from tagger.inference.model_folder import write_synced
+from tagger.files import write_synced
 from tagger.training.loop import Epoch
 from tagger.training.output import writing
 

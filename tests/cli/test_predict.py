@@ -10,13 +10,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from tagger.config import DataConfig
-from tagger.inference import model_folder, predictor
+from tagger.inference import inputs, model_folder, predictor
 from tests.cli.command import call, command, environment, fail, feed, on_terminal, only_line, spawn, write_yaml
+from tests.inference.damage import DAMAGES
 
 ESCAPE = "\x1b["
 TEXT = "The mayor waited. She left.\n\nPrague, at last!\n"
@@ -471,6 +473,27 @@ def test_a_damaged_model_is_65(
     else:
         named = model = text_file
     assert str(named) in fail(capsys, 65, "predict", model, text_file)
+
+
+def test_a_sentence_longer_than_the_limit_is_named_by_its_line(
+    pos_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(inputs, "MAX_TOKENS", 50)
+    path = write_yaml(tmp_path / "in.txt", ["Short.", "word " * 60, "Short."])
+    message = fail(capsys, 65, "predict", pos_run, path)
+    assert message == f"{path}:2: expected a sentence of at most 50 tokens, found 60"
+
+
+@pytest.mark.parametrize("damage", ["cut", "pickle_for_weights", "hostile_config"])
+def test_damaged_and_foreign_models_in_a_process_of_their_own(
+    damage: str, ner_run: Path, text_file: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(ner_run / "model", tmp_path / "model")
+    DAMAGES[damage](tmp_path / "model", Random(damage), tmp_path / "canary")
+    done = spawn("predict", tmp_path / "model", text_file)
+    assert (done.code, done.out) == (65, "")
+    assert only_line(done.err).startswith(str(tmp_path / "model"))
+    assert not (tmp_path / "canary").exists()
 
 
 def test_standard_input_that_is_closed_is_66(

@@ -29,6 +29,13 @@ from tagger.data.vocab import (
 forms = st.text(alphabet="abAB1-İßǅ\ud83d\u0301é中😀 ", max_size=12)
 
 
+def size_of(form: str) -> int:
+    """What a table of the default vocabulary counts for one form."""
+    table = FormTable(build({"a": 1}), max_size=10**9)
+    table.rows([[form]])
+    return table._size
+
+
 def build(
     counts: dict[str, int],
     *,
@@ -224,7 +231,7 @@ class TestFormTable:
             assert everything.affixes[at].tolist() == affixes
 
     def test_forgets_when_too_many_are_remembered(self) -> None:
-        table = FormTable(build({"a": 1}), max_forms=2)
+        table = FormTable(build({"a": 1}), max_size=2 * size_of("x"))
         table.rows([["x", "y"]])
         assert table.rows([["y"]])[0].tolist() == [2]  # as many as allowed
         assert [row.tolist() for row in table.rows([["y", "b", "c"]])] == [[2, 3, 4]]  # one call is never cut
@@ -234,6 +241,11 @@ class TestFormTable:
         (row,) = table.rows([["c", "a"]])
         assert row.tolist() == [1, 2]
         assert table.gather(row).words.tolist() == [UNKNOWN, 2]
+
+    def test_forgets_the_sooner_the_longer_they_are(self) -> None:
+        table = FormTable(build({"a": 1}), max_size=2 * size_of("x"))
+        table.rows([["x" * 9_999]])
+        assert table.rows([["y"]])[0].tolist() == [1]
 
     def test_what_is_unknown(self) -> None:
         table = FormTable(build({"ab": 1}))

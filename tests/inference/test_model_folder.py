@@ -1,25 +1,35 @@
 """Model folders: saved and loaded bit for bit; whatever is damaged is refused in one line."""
 
 import errno
-import hashlib
 import json
 import os
 import pickle
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from tagger.errors import MissingInputError, ModelError, OutputError
-from tagger.inference.model_folder import FORMAT, SavedModel, load_model, replacing, save_model, write_synced
+from tagger.errors import ConfigError, MissingInputError, ModelError, OutputError
+from tagger.inference import model_folder
+from tagger.inference.model_folder import FORMAT, SavedModel, load_model, save_model, sizes_of
 from tagger.inference.predictor import load
+from tests.inference.damage import DAMAGES, assert_refused
+from tests.inference.forge import (
+    CHECKED,
+    LISTED,
+    change_manifest,
+    rewrite,
+    rewrite_config,
+    rewrite_vocabulary,
+    rewrite_weights,
+)
 
-NAMES = ["config.yaml", "manifest.json", "model.safetensors", "vocabulary.json"]
+NAMES = ["README.md", *sorted(CHECKED)]
 
 
 @pytest.fixture
@@ -30,25 +40,6 @@ def model(ner_run: Path, tmp_path: Path) -> Path:
 
 def save(saved: SavedModel, folder: Path, *, facts: dict[str, Any] | None = None) -> None:
     save_model(folder, saved.network, vocabulary=saved.vocabulary, config=saved.config, facts=facts or {})
-
-
-def rewrite(model: Path, name: str, content: bytes) -> None:
-    """Replaces a file and makes the manifest agree with it."""
-    (model / name).write_bytes(content)
-    manifest = json.loads((model / "manifest.json").read_text())
-    manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
-    (model / "manifest.json").write_text(json.dumps(manifest))
-
-
-def rewrite_weights(model: Path, alter: Callable[[dict[str, torch.Tensor]], object]) -> None:
-    weights = load_tensors((model / "model.safetensors").read_bytes())
-    alter(weights)
-    rewrite(model, "model.safetensors", save_tensors(weights))
-
-
-def rewrite_vocabulary(model: Path, key: str, value: object) -> None:
-    vocabulary = json.loads((model / "vocabulary.json").read_text())
-    rewrite(model, "vocabulary.json", json.dumps({**vocabulary, key: value}).encode())
 
 
 def refuse(model: Path, *, naming: str) -> str:
@@ -75,7 +66,7 @@ class TestRoundTrip:
         assert not copy.network.training
         assert (tmp_path / "copy" / "model.safetensors").read_bytes() == save_tensors(before)
 
-    def test_holds_four_files(self, ner_run: Path) -> None:
+    def test_holds_five_files(self, ner_run: Path) -> None:
         assert sorted(path.name for path in (ner_run / "model").iterdir()) == NAMES
 
     def test_run_folder_and_model_folder_are_the_same(self, ner_run: Path) -> None:
@@ -117,25 +108,6 @@ class TestSave:
         assert load_model(model).manifest == older
         assert [path.name for path in model.parent.iterdir()] == ["model"]
 
-    @pytest.mark.parametrize("failing", [1, 2])
-    def test_failing_rename(self, model: Path, pos_run: Path, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
-        rename, calls = Path.rename, 0
-
-        def fail(self: Path, target: Path) -> Path:
-            nonlocal calls
-            calls += 1
-            if calls == failing:
-                raise OSError(errno.EIO, "Input/output error")
-            return rename(self, target)
-
-        older, saved = load_model(model).manifest, load_model(pos_run)
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, "rename", fail)
-            with pytest.raises(OutputError, match="Input/output error"):
-                save(saved, model)
-        assert load_model(model).manifest == older
-        assert [path.name for path in model.parent.iterdir()] == ["model"]
-
     def test_parent_is_a_file(self, ner_run: Path, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(OutputError, match="file/model: cannot be written: Not a directory"):
@@ -149,32 +121,6 @@ class TestSave:
         with pytest.raises(OutputError, match="is no model; it is not overwritten"):
             save(load_model(ner_run), tmp_path / "model")
         assert precious.read_text() == "years of work"
-
-    def test_write_synced_keeps_the_older_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        write_synced(tmp_path / "file", b"old")
-
-        def fail(descriptor: int) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(os, "fsync", fail)
-        with pytest.raises(OSError, match="No space"):
-            write_synced(tmp_path / "file", b"new")
-        assert (tmp_path / "file").read_bytes() == b"old"
-        assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-    @pytest.mark.parametrize("older", [None, b"old"])
-    def test_replacing_appears_when_it_is_complete(self, tmp_path: Path, older: bytes | None) -> None:
-        path = tmp_path / "file"
-        if older is not None:
-            path.write_bytes(older)
-        with pytest.raises(TypeError), replacing(path) as file:
-            file.writelines([b"half", "no bytes"])  # type: ignore[list-item]
-        assert (path.read_bytes() if path.exists() else None) == older
-        with replacing(path) as file:
-            file.write(b"new")
-            assert (path.read_bytes() if path.exists() else None) == older
-        assert path.read_bytes() == b"new"
-        assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 class TestFind:
@@ -194,18 +140,18 @@ class TestFind:
 
 
 class TestDamage:
-    @pytest.mark.parametrize("name", [name for name in NAMES if name != "manifest.json"])
+    @pytest.mark.parametrize("name", LISTED)
     def test_missing_file(self, model: Path, name: str) -> None:
         (model / name).unlink()
         assert "No such file" in refuse(model, naming=name)
 
-    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("name", CHECKED)
     def test_truncated(self, model: Path, name: str) -> None:
         content = (model / name).read_bytes()
         (model / name).write_bytes(content[: len(content) // 2])
         refuse(model, naming=name)
 
-    @pytest.mark.parametrize("name", [name for name in NAMES if name != "manifest.json"])
+    @pytest.mark.parametrize("name", LISTED)
     @pytest.mark.parametrize("place", [0.1, 0.5, 0.99])
     def test_flipped_bit(self, model: Path, name: str, place: float) -> None:
         content = bytearray((model / name).read_bytes())
@@ -215,7 +161,7 @@ class TestDamage:
 
     @pytest.mark.parametrize(
         "content",
-        ["", "{", "[]", "3", "{}", '{"format": "1"}', '{"format": 1}', '{"format": 1, "sha256": {}}', "[" * 100_000],
+        ["", "{", "[]", "3", "{}", '{"format": "2"}', '{"format": 2}', '{"format": 2, "files": {}}', "[" * 100_000],
     )
     def test_foreign_manifest(self, model: Path, content: str) -> None:
         (model / "manifest.json").write_text(content)
@@ -225,11 +171,41 @@ class TestDamage:
         (model / "manifest.json").write_bytes(b"\xff\xfe\x00")
         refuse(model, naming="manifest.json")
 
-    @pytest.mark.parametrize("version", [0, -1, FORMAT + 1])
-    def test_other_format(self, model: Path, version: int) -> None:
-        manifest = json.loads((model / "manifest.json").read_text())
-        (model / "manifest.json").write_text(json.dumps({**manifest, "format": version}))
-        assert f"format {version}; this tagger reads formats 1 to {FORMAT}" in refuse(model, naming="manifest.json")
+    @pytest.mark.parametrize(
+        ("version", "hint"), [(0, "older: train the model anew"), (1, "older"), (FORMAT + 1, "newer: upgrade tagger")]
+    )
+    def test_other_format(self, model: Path, version: int, hint: str) -> None:
+        change_manifest(model, lambda manifest: manifest.update(format=version))
+        message = refuse(model, naming="manifest.json")
+        assert f"format {version}, this tagger reads format {FORMAT}: it is {hint}" in message
+
+    def test_the_first_format_is_told_to_be_older(self, model: Path) -> None:
+        (model / "manifest.json").write_text('{"format": 1, "sha256": {"config.yaml": "..."}, "epoch": 1}')
+        assert "it is older" in refuse(model, naming="manifest.json")
+
+    def test_a_manifest_that_was_edited(self, model: Path) -> None:
+        text = (model / "manifest.json").read_text()
+        for edited in (text.replace('"epoch": 3', '"epoch": 2'), text.replace(" ", "  ", 1), text + "\n"):
+            assert edited != text
+            (model / "manifest.json").write_text(edited)
+            assert "damaged: its SHA-256 is not the one it names" in refuse(model, naming="manifest.json")
+
+    def test_every_file_may_be_a_link(self, model: Path, tmp_path: Path) -> None:
+        """As in the cache of the Hugging Face Hub."""
+        blobs = tmp_path / "blobs"
+        blobs.mkdir()
+        for path in list(model.iterdir()):
+            path.rename(blobs / path.name)
+            path.symlink_to(blobs / path.name)
+        load_model(model)
+
+    def test_the_card_and_other_files_are_not_looked_at(self, model: Path) -> None:
+        (model / "README.md").write_bytes(b"\xffmine")
+        (model / ".gitattributes").write_text("*.safetensors filter=lfs\n")
+        (model / "pytorch_model.bin").write_bytes(pickle.dumps(1))
+        load_model(model)
+        (model / "README.md").unlink()
+        load_model(model)
 
     def test_unknown_key_in_config(self, model: Path) -> None:
         content = (model / "config.yaml").read_text().replace("hidden_dim", "hidden_dimension")
@@ -243,8 +219,10 @@ class TestDamage:
         rewrite(model, "config.yaml", content)
         with pytest.raises(ModelError) as caught:
             load_model(model)
-        assert str(caught.value).startswith(str(model))
-        assert "\n" not in str(caught.value)
+        message = str(caught.value)
+        assert message.startswith(f"{model / 'config.yaml'}:")
+        assert message.count(str(model)) == 1
+        assert "\n" not in message
 
 
 class TestForgedWeights:
@@ -266,9 +244,11 @@ class TestForgedWeights:
 
     def test_one_missing_and_one_too_much(self, model: Path) -> None:
         rewrite_weights(model, lambda weights: weights.pop("to_emissions.bias"))
-        assert "to_emissions.bias is missing or too much (1 such)" in refuse(model, naming="model.safetensors")
+        assert "does not fit the config: to_emissions.bias is missing (1 such)" in refuse(
+            model, naming="model.safetensors"
+        )
         rewrite_weights(model, lambda weights: weights.update({"extra": torch.zeros(1)}))
-        assert "(2 such)" in refuse(model, naming="model.safetensors")
+        assert "does not fit the config: extra is too much (2 such)" in refuse(model, naming="model.safetensors")
 
     def test_pickle_is_never_opened(self, model: Path, tmp_path: Path) -> None:
         class Trap:
@@ -305,18 +285,117 @@ class TestForgedVocabulary:
         ],
     )
     def test_wrong_value(self, model: Path, key: str, value: object) -> None:
-        rewrite_vocabulary(model, key, value)
+        rewrite_vocabulary(model, {key: value})
         assert f": {key}: " in refuse(model, naming="vocabulary.json")
 
-    @pytest.mark.parametrize("content", [b"", b"[]", b"3", b"null", b"{}", b'{"word": []}', b"\xff", b"[" * 100_000])
-    def test_foreign(self, model: Path, content: bytes) -> None:
+    @pytest.mark.parametrize(
+        "content", [b"", b"\xff", b"[" * 100_000, b'{"words": [], "words": []}', b'{"words": NaN}']
+    )
+    def test_no_json(self, model: Path, content: bytes) -> None:
         rewrite(model, "vocabulary.json", content)
-        assert "not a vocabulary" in refuse(model, naming="vocabulary.json")
+        assert "not JSON" in refuse(model, naming="vocabulary.json")
 
-    def test_unknown_key(self, model: Path) -> None:
-        rewrite_vocabulary(model, "colour", "red")
-        assert "colour" in refuse(model, naming="vocabulary.json")
+    @pytest.mark.parametrize("content", [b"[]", b"3", b"null"])
+    def test_no_object(self, model: Path, content: bytes) -> None:
+        rewrite(model, "vocabulary.json", content)
+        assert "expected a JSON object" in refuse(model, naming="vocabulary.json")
+
+    def test_unknown_and_missing_keys(self, model: Path) -> None:
+        rewrite_vocabulary(model, {"colour\n": "red"})
+        assert "colour\\x0a: no such key" in refuse(model, naming="vocabulary.json")
+        rewrite(model, "vocabulary.json", b"{}")
+        assert ": characters: is missing" in refuse(model, naming="vocabulary.json")
+
+    @pytest.mark.parametrize("key", ["words", "characters", "tags"])
+    def test_what_occurs_twice(self, model: Path, key: str) -> None:
+        entries = json.loads((model / "vocabulary.json").read_text())[key]
+        rewrite_vocabulary(model, {key: [*entries[:-1], entries[0]]})
+        assert f"{key}: one of them occurs twice" in refuse(model, naming="vocabulary.json")
 
     def test_words_that_do_not_fit_the_weights(self, model: Path) -> None:
-        rewrite_vocabulary(model, "words", ["the"])
-        assert "features.words.table.weight: expected (3, 16)" in refuse(model, naming="model.safetensors")
+        words = json.loads((model / "vocabulary.json").read_text())["words"]
+        rewrite_vocabulary(model, {"words": [*words, "yet another"]})
+        message = refuse(model, naming="model.safetensors")
+        assert f"features.words.table.weight: expected ({len(words) + 3}, 16)" in message
+
+    def test_labels(self, model: Path) -> None:
+        change_manifest(model, lambda manifest: manifest["labels"].pop())
+        assert "labels: not those of vocabulary.json" in refuse(model, naming="manifest.json")
+
+
+class TestBounds:
+    """Nothing large is read or made before it is known to fit."""
+
+    def test_sizes_are_compared_before_memory_is_taken(self, model: Path) -> None:
+        """A terabyte of weights by the config, and a file of a few: refused at once."""
+        rewrite_config(model, "hidden_dim: 24", "hidden_dim: 100000")
+        assert "too small for the network" in refuse(model, naming="model.safetensors")
+
+    def test_a_file_larger_than_its_network_is_not_read(self, model: Path) -> None:
+        size = 2**40
+        os.truncate(model / "model.safetensors", size)  # holes, no disk
+        change_manifest(model, lambda manifest: manifest["files"]["model.safetensors"].update(size=size))
+        assert f"too large: {size} bytes" in refuse(model, naming="model.safetensors")
+
+    @pytest.mark.parametrize(("name", "limit"), [("config.yaml", 2**16), ("vocabulary.json", 2**28)])
+    def test_other_files_have_limits(self, model: Path, name: str, limit: int) -> None:
+        os.truncate(model / name, limit + 1)
+        change_manifest(model, lambda manifest: manifest["files"][name].update(size=limit + 1))
+        assert f"too large: {limit + 1} bytes, at most {limit}" in refuse(model, naming=name)
+
+    def test_many_tags_of_spans(self, ner_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        saved = load_model(ner_run)
+        monkeypatch.setattr(model_folder, "MAX_TAGS", 16)
+        with pytest.raises(ConfigError, match=r"^model\.encoding: 17 tags; with spans, at most 16 are possible$"):
+            sizes_of(saved.vocabulary, saved.config)
+
+    def test_the_random_state_is_left_alone(self, model: Path) -> None:
+        torch.manual_seed(5)
+        before = torch.random.get_rng_state()
+        load_model(model)
+        assert torch.equal(before, torch.random.get_rng_state())
+
+
+class TestReplaced:
+    """A reader meets one model or another, whole, while a training run saves the next."""
+
+    def test_while_it_is_read(self, pos_run: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        newer, read = load_model(pos_run), model_folder.read_listed
+
+        def replace_first(*given: Any, **named: Any) -> bytes:
+            monkeypatch.setattr(model_folder, "read_listed", read)
+            save(newer, model)
+            return read(*given, **named)
+
+        monkeypatch.setattr(model_folder, "read_listed", replace_first)
+        assert load_model(model).config == newer.config
+
+    def test_by_another_thread(self, pos_run: Path, model: Path) -> None:
+        both = [load_model(model), load_model(pos_run)]
+        stop = threading.Event()
+
+        def replace_all_the_time() -> None:
+            while not stop.is_set():
+                for saved in both:
+                    save(saved, model)
+
+        thread = threading.Thread(target=replace_all_the_time)
+        thread.start()
+        try:
+            found = [load_model(model).config for _ in range(12)]
+        finally:
+            stop.set()
+            thread.join()
+        assert all(config in (both[0].config, both[1].config) for config in found)
+
+    def test_a_kill_between_two_renames(self, model: Path) -> None:
+        older = load_model(model)
+        model.rename(model.with_name(".model.old"))
+        assert load_model(model).manifest == older.manifest
+        assert load_model(model.parent).manifest == older.manifest
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damaged_or_foreign(model: Path, name: str, tmp_path: Path) -> None:
+    """The short version of `tests/faults/test_model_folders.py`."""
+    assert_refused(model, DAMAGES[name], seed=f"short {name}", canary=tmp_path / "canary")

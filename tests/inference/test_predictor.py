@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -21,8 +22,9 @@ from hypothesis import strategies as st
 import tagger.inference.predictor as predictor_module
 from tagger.config import Config
 from tagger.data.conllu import read_conllu
-from tagger.errors import ConfigError
+from tagger.errors import ConfigError, DataError
 from tagger.evaluation.report import Report
+from tagger.inference import inputs
 from tagger.inference.device import pick_device
 from tagger.inference.model_folder import load_model
 from tagger.inference.predictor import WINDOW, Predictor, load, predictor_of
@@ -166,6 +168,15 @@ class TestRefused:
     def test_texts_that_are_no_strings(self, pos_predictor: Predictor) -> None:
         with pytest.raises(TypeError, match="predict_text takes strings, got list: use predict for tokens"):
             pos_predictor.predict_text([["The", "cat"]])  # type: ignore[list-item]
+
+    def test_a_sentence_longer_than_the_limit(self, pos_predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(inputs, "MAX_TOKENS", 50)
+        assert len(pos_predictor.predict([["a"] * 50])[0]) == 50
+        for predict in (pos_predictor.predict, pos_predictor.predict_stream):
+            with pytest.raises(DataError, match=r"^expected a sentence of at most 50 tokens, found 51$"):
+                list(predict([["a"] * 51]))
+        with pytest.raises(DataError, match="at most 50 tokens, found 60"):
+            pos_predictor.predict_text("word " * 60)
 
 
 class TestStream:
@@ -317,11 +328,11 @@ class TestSpans:
 
 class TestThreads:
     @BOTH
-    def test_several_threads_share_one(
+    def test_sixteen_threads_answer_as_one(
         self, which: str, predictor: Predictor, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     ) -> None:
         """They share the table of forms, which learns, and starts afresh whenever it is full."""
-        monkeypatch.setattr(predictor_module, "MAX_FORMS", 30)
+        monkeypatch.setattr(predictor_module, "MAX_FORMS_SIZE", 10_000)
         monkeypatch.setattr(predictor_module, "BATCH_TOKENS", 100)
         expected = predictor.predict(DEV)
         shared = predictor_of(
@@ -330,10 +341,19 @@ class TestThreads:
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)
         try:
-            with ThreadPoolExecutor(6) as pool:
-                answers = list(pool.map(lambda _: shared.predict(DEV), range(6)))
+            barrier = Barrier(16)
+
+            def answer(number: int) -> list[Prediction]:
+                barrier.wait()
+                order = DEV[number:] + DEV[:number]  # each thread has its own, and with it its own batches
+                found = shared.predict(order) if number % 2 else list(shared.predict_stream(iter(order)))
+                return found[len(DEV) - number :] + found[: len(DEV) - number]
+
+            with ThreadPoolExecutor(16) as pool:
+                answers = list(pool.map(answer, range(16)))
         finally:
             sys.setswitchinterval(interval)
+        assert answers[0] == expected  # to the bit
         for found in answers:
             assert all(same(*pair) for pair in zip(found, expected, strict=True))
 
@@ -353,7 +373,7 @@ class TestMemory:
         taken = 0
         monkeypatch.setattr(predictor_module, "WINDOW", 8)
         monkeypatch.setattr(predictor_module, "release_memory", lambda: released.append(taken))
-        monkeypatch.setattr(pos_predictor, "_num_since_release", 0)
+        monkeypatch.setattr(pos_predictor, "_windows_since_release", 0.0)
         for _ in pos_predictor.predict_stream([["word"] * length] * 30):
             taken += 1
         assert released == [0, 8, 16]
@@ -361,8 +381,22 @@ class TestMemory:
             pos_predictor.predict([["word"]], allowed=[None])
         assert released == [0, 8, 16, 30]
 
+    def test_a_window_ends_at_so_many_tokens(self, pos_predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its answers wait for each other in memory, and sentences may be long."""
+        monkeypatch.setattr(predictor_module, "WINDOW_TOKENS", 100)
+        monkeypatch.setattr(predictor_module, "release_memory", lambda: released.append(len(read)))
+        monkeypatch.setattr(pos_predictor, "_windows_since_release", 0.0)
+        read: list[int] = []
+        released: list[int] = []
+        stream = pos_predictor.predict_stream(read.append(n) or ["word"] * n for n in (40, 60, 30, 30, 300, 5))
+        assert [len(next(stream)) for _ in range(6)] == [40, 60, 30, 30, 300, 5]
+        assert released == [2, 5]
+        given = [["word"] * length for length in (40, 60, 30, 30, 300, 5)]
+        answers = pos_predictor.predict(given, allowed=[None] * 6)
+        assert all(same(*pair) for pair in zip(answers, pos_predictor.predict(given), strict=True))
+
     def test_forms_are_forgotten_when_there_are_too_many(self, pos_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(predictor_module, "MAX_FORMS", 50)
+        monkeypatch.setattr(predictor_module, "MAX_FORMS_SIZE", 20_000)
         predictor = load(pos_run, device="cpu")
         sentences = [[f"word{number}x{index}" for index in range(20)] for number in range(40)]
         again = predictor.predict(sentences)

@@ -252,6 +252,16 @@ def test_no_gradient_flows_through_the_sums() -> None:
     assert not lattice.posteriors().requires_grad
 
 
+@pytest.mark.parametrize("kind", [ScaledLattice, LogLattice])
+def test_all_it_makes_is_on_the_device_of_what_it_is_given(kind: type[ScaledLattice] | type[LogLattice]) -> None:
+    """On a device without numbers, which refuses tensors of the CPU as a GPU does."""
+    chain = random_chain([7, 1, 4], 5, seed=19)
+    there = Potentials(start=chain.start.to("meta"), transitions=chain.transitions.to("meta"), end=chain.end.to("meta"))
+    lattice = kind(chain.emissions.to("meta"), chain.lengths.to("meta"), there)
+    answers = [lattice.log_partition, lattice.posteriors(), lattice.transition_counts(), *lattice.logs()]
+    assert {answer.device.type for answer in answers} == {"meta"}
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("name", ["", "from both ends"])
 def test_on_a_gpu_it_is_the_same(name: str) -> None:

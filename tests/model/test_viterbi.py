@@ -30,6 +30,14 @@ def score_of(chain: Chain, row: int, path: Tensor) -> Tensor:
     return scores[(paths == path[: chain.lengths[row]]).all(dim=1)].squeeze()
 
 
+def path_scores(chain: Chain, paths: Tensor) -> Tensor:
+    """(B,) scores of one path (B, T) of each sentence, by the definition."""
+    scores = chain.emissions.gather(2, paths.unsqueeze(2)).squeeze(2)
+    scores[:, 1:] += chain.transitions[paths[:, :-1], paths[:, 1:]]
+    last = paths.gather(1, (chain.lengths - 1).unsqueeze(1)).squeeze(1)
+    return torch.where(chain.mask, scores, 0.0).sum(dim=1) + chain.start[paths[:, 0]] + chain.end[last]
+
+
 def round_scores(chain: Chain) -> Chain:
     """The same with whole numbers for scores, so that many paths tie."""
     for scores in (chain.emissions, chain.start, chain.transitions, chain.end):
@@ -127,10 +135,62 @@ def test_what_is_forbidden_is_not_taken_in_a_long_sentence_either(dtype: torch.d
     assert chain.allowed.gather(2, best.unsqueeze(2))[chain.mask].all()
 
 
+@pytest.mark.parametrize("rubbish", [math.nan, math.inf, -math.inf, 1e30, 3e38])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_padding_changes_no_tag_and_warns_of_nothing(rubbish: float, dtype: torch.dtype) -> None:
+    chain = random_chain([1, 40, 2, 3, 39, 17], 5, seed=33)
+    potentials = potentials_of(chain, dtype)
+    emissions = chain.emissions.to(dtype)
+    expected = best_path(emissions, chain.lengths, potentials)
+    padding = ~chain.mask.unsqueeze(2)
+    mixed = torch.where(torch.arange(5) % 2 == 0, rubbish, -rubbish)  # infinities of both signs in one token
+    for dirty in (emissions.masked_fill(padding, rubbish), torch.where(padding, mixed.to(dtype), emissions)):
+        assert torch.equal(best_path(dirty, chain.lengths, potentials), expected)
+
+
+def test_nothing_given_is_written_to() -> None:
+    for num_tags in (1, 4):
+        chain = random_chain([6, 1, 3], num_tags, seed=35)
+        potentials = potentials_of(chain)
+        given_in = (chain.emissions, chain.lengths, potentials.start, potentials.transitions, potentials.end)
+        before = [each.clone() for each in given_in]
+        best_path(chain.emissions, chain.lengths, potentials)
+        best_path(chain.emissions[:, :1], torch.ones_like(chain.lengths), potentials)
+        assert all(torch.equal(one, other) for one, other in zip(given_in, before, strict=True))
+
+
+def test_emissions_may_lie_in_memory_as_they_like() -> None:
+    chain = random_chain([6, 1, 3], 4, seed=37)
+    expected = best_path(chain.emissions, chain.lengths, potentials_of(chain))
+    by_time = chain.emissions.transpose(0, 1).contiguous().transpose(0, 1)
+    spread = chain.emissions.repeat_interleave(2, dim=2)[:, :, ::2]
+    for emissions in (by_time, spread):
+        assert not emissions.is_contiguous()
+        assert torch.equal(best_path(emissions, chain.lengths, potentials_of(chain)), expected)
+
+
+def test_twenty_thousand_tokens_in_float32_are_decoded_as_in_float64() -> None:
+    chain = random_chain([20_000, 19_999, 1], 5, seed=39)
+    for scores in (chain.emissions, chain.start, chain.transitions, chain.end):
+        scores.copy_((scores * 4096).round() / 4096)  # float32 holds their sums up to 4096 exactly, and no further
+    exact = best_path(chain.emissions, chain.lengths, potentials_of(chain))
+    single = best_path(chain.emissions.float(), chain.lengths, potentials_of(chain, torch.float32))
+    totals = [path_scores(chain, paths) for paths in (single, exact)]
+    assert torch.equal(*totals)
+
+
 def test_neither_keeps_a_graph() -> None:
     chain = random_chain([3, 2], 3, seed=29)
     chain.emissions.requires_grad_()
     assert not best_path(chain.emissions, chain.lengths, potentials_of(chain)).requires_grad
+
+
+def test_all_that_n_best_makes_is_on_the_device_of_what_it_is_given() -> None:
+    """On a device without numbers, which refuses tensors of the CPU as a GPU does."""
+    chain = random_chain([40, 1, 23], 9, seed=31)
+    there = Potentials(start=chain.start.to("meta"), transitions=chain.transitions.to("meta"), end=chain.end.to("meta"))
+    answers = best_paths(chain.emissions.to("meta"), chain.lengths.to("meta"), there, n=5)
+    assert {answer.device.type for answer in answers} == {"meta"}
 
 
 @pytest.mark.cuda

@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
 import tagger.training.run as run_module
+from tagger import files
 from tagger.config import CharactersConfig, Config
 from tagger.config_file import load_config
 from tagger.data.batches import Batch
@@ -560,14 +561,14 @@ class TestFailing:
         self, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         script_scores(monkeypatch, 0.1, 0.2)
-        rename: Callable[[Path, Path], Path] = Path.rename
+        put_in_place: Callable[[Path, Path], None] = files._put_in_place
 
-        def fail(self: Path, target: Path) -> Path:
-            if self.name.startswith(".model.") and self.name.endswith(".new") and metrics_of(self.parent):
+        def fail(aside: Path, folder: Path) -> None:
+            if folder.name == "model" and metrics_of(folder.parent):
                 raise OSError(28, "No space left on device")
-            return rename(self, target)
+            put_in_place(aside, folder)
 
-        monkeypatch.setattr(Path, "rename", fail)
+        monkeypatch.setattr(files, "_put_in_place", fail)
         with pytest.raises(OutputError, match="model: cannot be written: No space left on device"):
             train(tiny_config, tmp_path / "run")
         assert names(tmp_path / "run") == ["config.yaml", "metrics.jsonl", "model"]
