@@ -11,8 +11,9 @@ from tagger.evaluation.differences import compare_reports
 from tagger.evaluation.render import render_markdown
 from tagger.evaluation.report import Report
 from tagger.evaluation.statistics import NUM_SHUFFLES
+from tagger.files import write_synced
 from tagger.inference.device import pick_device
-from tagger.inference.model_folder import load_model, write_synced
+from tagger.inference.model_folder import load_model
 from tagger.inference.predictor import predictor_of
 from tagger.training.evaluate import evaluate_gold, read_gold
 from tagger.training.output import writing
