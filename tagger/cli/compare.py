@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="score the models on this file now; default: compare the reports that are there",
     )
     parser.add_argument(
-        "--out", metavar="FOLDER", type=given_path, help="write comparison.json and comparison.md there"
+        "--out",
+        metavar="FOLDER",
+        type=given_path,
+        help="write comparison.json, comparison.md and comparison.html there",
     )
     parser.add_argument(
         "--shuffles", metavar="R", type=_count, default=10_000, help="of approximate randomisation; default: 10000"

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="FOLDER",
         type=given_path,
-        help="write report.json and report.md there; with several files, into FOLDER/NAME for each",
+        help="write report.json, report.md and report.html there; with several files, into FOLDER/NAME for each",
     )
     parser.add_argument(
         "--from", dest="source_format", choices=("conll", "conllu", "jsonl"), help="default: as in training"

@@ -58,11 +58,14 @@ def compare(
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
-    """Writes comparison.json and comparison.md into a folder, which is made if it is not there; raises OutputError."""
+    """Writes comparison.json, .md and .html into a folder, which is made if it is not there; raises OutputError."""
+    from tagger.evaluation.html import render_comparison_html
+
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_synced(folder / "comparison.json", comparison.to_json().encode())
         write_synced(folder / "comparison.md", render_markdown(comparison).encode())
+        write_synced(folder / "comparison.html", render_comparison_html(comparison).encode())
 
 
 def _gather(

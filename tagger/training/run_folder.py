@@ -3,7 +3,7 @@
 RUN/config.yaml      the resolved config
 RUN/model/           the best epoch's model (see `inference/model_folder.py`)
 RUN/metrics.jsonl    one line an epoch
-RUN/report.json      the evaluation, as data; RUN/report.md, for people
+RUN/report.json      the evaluation, as data; RUN/report.md and RUN/report.html, for people
 RUN/tensorboard/     where asked for
 """
 
@@ -25,7 +25,7 @@ from tagger.files import write_synced
 from tagger.training.loop import Epoch
 from tagger.training.output import writing
 
-_NAMES = ("config.yaml", "model", "metrics.jsonl", "report.json", "report.md", "tensorboard")
+_NAMES = ("config.yaml", "model", "metrics.jsonl", "report.json", "report.md", "report.html", "tensorboard")
 
 
 class RunFolder:
@@ -89,7 +89,7 @@ class RunFolder:
             self._tensorboard.flush()
 
     def add_report(self, report: Report) -> None:
-        """Writes report.json and report.md."""
+        """Writes report.json, report.md and report.html."""
         write_report(report, self.path)
 
     def _check_free(self) -> None:
@@ -113,11 +113,14 @@ class RunFolder:
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Writes report.json and report.md into a folder, which is made if it is not there; raises OutputError."""
+    """Writes report.json, report.md and report.html into a folder, made if not there; raises OutputError."""
+    from tagger.evaluation.html import render_html
+
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_synced(folder / "report.json", report.to_json().encode())
         write_synced(folder / "report.md", render_markdown(report).encode())
+        write_synced(folder / "report.html", render_html(report).encode())
 
 
 def _find_tensorboard() -> Callable[[str], Any]:

@@ -43,6 +43,7 @@ def test_out_writes_json_and_markdown(reports: Path, tmp_path: Path, capsys: pyt
     comparison = Comparison.from_json((out / "comparison.json").read_text())
     assert (comparison.num_sentences, comparison.num_shuffles, len(comparison.pairs[0].improved)) == (8, 100, 3)
     assert "## Sentences that flipped from A to B" in (out / "comparison.md").read_text()
+    assert "Sentences that flipped</h2>" in (out / "comparison.html").read_text()
 
 
 def test_models_are_scored_on_data_now(

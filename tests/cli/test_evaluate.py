@@ -52,6 +52,7 @@ def test_out_writes_the_report_as_json_and_markdown(
     value = accuracy_line(done.out)[1]
     assert value == f"{100 * report.scores.main:.2f}"
     assert value in (folder / "report.md").read_text(encoding="utf-8")
+    assert f">{value}<" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_several_files_get_a_report_each(

@@ -80,7 +80,7 @@ class TestRunFolder:
     @pytest.mark.parametrize("run", ["pos_run", "ner_run"])
     def test_contents(self, run: str, request: pytest.FixtureRequest) -> None:
         folder: Path = request.getfixturevalue(run)
-        assert names(folder) == ["config.yaml", "metrics.jsonl", "model", "report.json", "report.md"]
+        assert names(folder) == ["config.yaml", "metrics.jsonl", "model", "report.html", "report.json", "report.md"]
         assert load_config(folder / "config.yaml") == load_model(folder).config
         metrics = metrics_of(folder)
         report = Report.from_json((folder / "report.json").read_text())
@@ -186,7 +186,14 @@ class TestBest:
         manifest = load_model(tmp_path / "run").manifest
         assert (manifest["epoch"], manifest["dev_score"]) == (2, 0.9)
         assert report.facts["best epoch"] == "2 of 4"
-        assert names(tmp_path / "run") == ["config.yaml", "metrics.jsonl", "model", "report.json", "report.md"]
+        assert names(tmp_path / "run") == [
+            "config.yaml",
+            "metrics.jsonl",
+            "model",
+            "report.html",
+            "report.json",
+            "report.md",
+        ]
 
     def test_report_is_on_the_saved_model(
         self, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
