@@ -108,14 +108,10 @@ class Mark:
     Attributes:
         x: its pixel.
         y: its pixel.
-        low: the pixel of the lower end of its interval; None without one.
-        high: that of the upper end.
     """
 
     x: float
     y: float
-    low: Value = None
-    high: Value = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +219,6 @@ def place_series(
     *,
     x: Axis,
     y: Axis,
-    intervals: Sequence[tuple[float, float] | None] = (),
     marked: bool = True,
 ) -> Series:
     """Places a line on two axes.
@@ -233,19 +228,16 @@ def place_series(
         points: x and y of each point; the line is broken where one is None.
         x: the axis that runs to the right.
         y: the axis that runs upwards.
-        intervals: of y, one for each point; none at all by default.
         marked: whether the points are marked.
     """
     marks: list[Mark] = []
     path: list[str] = []
     is_down = False  # whether the pen is on the paper
-    for index, (across, up) in enumerate(points):
+    for across, up in points:
         if across is None or up is None:
             is_down = False
             continue
-        interval = intervals[index] if intervals else None
-        low, high = (y.at(interval[0]), y.at(interval[1])) if interval else (None, None)
-        mark = Mark(x=x.at(across), y=y.at(up), low=low, high=high)
+        mark = Mark(x=x.at(across), y=y.at(up))
         marks.append(mark)
         path.append(f"{'L' if is_down else 'M'}{mark.x:g} {mark.y:g}")
         is_down = True

@@ -94,9 +94,8 @@ NOTATIONS: dict[str, Callable[[Any], str]] = {
     "count": lambda value: f"{value:,}",
     "length": lambda value: f"{len(value):,}",  # of a list
     "decimal": lambda value: f"{value:.4f}",
-    "share": lambda value: f"{value:.2f}",  # a probability that a model states
-    "basis": lambda value: f"{value / 10_000:.2f}",  # the same, stored in percent of a percent
-    "threshold": lambda value: f"{value:.4f}",  # a probability to type in again
+    "basis": lambda value: f"{value / 10_000:.2f}",  # a confidence that is stored in percent of a percent
+    "threshold": lambda value: f"{value:.4f}",  # a confidence that may be typed in again
     "p": _format_p,  # of a test
     "seconds": lambda value: f"{value:,.2f}",
     "hash": lambda value: f"{show_text(value[:12])}…",  # the beginning of a SHA-256

@@ -29,7 +29,6 @@ WRITTEN: dict[str, Callable[[Any], str]] = {
     "count": lambda value: f"{value:,}",
     "length": lambda value: f"{len(value):,}",
     "decimal": lambda value: f"{value:.4f}",
-    "share": lambda value: f"{value:.2f}",
     "basis": lambda value: f"{value / 10000:.2f}",
     "threshold": lambda value: f"{value:.4f}",
     "p": lambda value: "< 0.0001" if value < 0.0001 else f"{value:.4f}",
