@@ -9,7 +9,7 @@ REQUIREMENTS := setup.cfg pyproject.toml constraints.txt
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SAMPLE_RUN := runs/pos_sample
 
-.PHONY: train test install lint check format build clean
+.PHONY: train test install lint check format build peers clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/.installed
@@ -34,6 +34,10 @@ test: lint check
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# beside CRFsuite, spaCy and Flair on the same files, e.g. make peers DATA=data/ewt (some 45 minutes on two cores)
+peers: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/peers/run.py --data $(DATA)
 
 build: $(VENV)/.installed-dev
 	$(BIN)/python -m build

@@ -79,7 +79,7 @@ def collate(
     """
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     # (B, T): the row of each token's form, 0 where padded
-    padded = _pad(rows, lengths)
+    padded = pad(rows, lengths)
     # distinct: (U,) rows; forms: (B, T) index into them
     distinct, forms = np.unique(padded, return_inverse=True)
     known = table.gather(distinct)
@@ -90,8 +90,8 @@ def collate(
         character_lengths=torch.from_numpy(known.character_lengths),
         affixes=torch.from_numpy(known.affixes),
         lengths=torch.from_numpy(lengths),
-        tags=None if tags is None else torch.from_numpy(_pad(tags, lengths)),
-        allowed=None if allowed is None else torch.from_numpy(_pad_flags(allowed, lengths)),
+        tags=None if tags is None else torch.from_numpy(pad(tags, lengths)),
+        allowed=None if allowed is None else torch.from_numpy(pad_flags(allowed, lengths)),
     )
 
 
@@ -174,13 +174,15 @@ def _fill(
         yield current
 
 
-def _pad_flags(rows: Sequence[Flags], lengths: Ids) -> Flags:
+def pad_flags(rows: Sequence[Flags], lengths: Ids) -> Flags:
+    """Arrays (T, K) of B sentences side by side: (B, T, K), True where padded."""
     padded = np.ones((len(rows), int(lengths.max()), rows[0].shape[1]), dtype=np.bool_)
     padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(rows)
     return padded
 
 
-def _pad(rows: Sequence[Ids], lengths: Ids) -> Ids:
+def pad(rows: Sequence[Ids], lengths: Ids) -> Ids:
+    """Arrays (T,) of B sentences side by side: (B, T), 0 where padded."""
     padded = np.full((len(rows), int(lengths.max())), PADDING, dtype=np.int64)
     padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate(rows)
     return padded

@@ -193,27 +193,33 @@ class FormTable:
 
     Args:
         vocabulary: what to look forms up in.
-        max_size: bytes, about, that what is remembered may take before the table starts afresh; None for no bound.
+
+    Attributes:
+        size: bytes, about, that it takes.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, max_size: int | None = None) -> None:
+    def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._max_size = max_size
         self._word_ids = _ids(vocabulary.words)
         self._character_ids = _ids(vocabulary.characters)
-        self._clear()
+        self._rows: dict[str, int] = {}
+        self.size = 0  # bytes, about
+        self._words = np.zeros(1024, dtype=np.int32)
+        self._characters = np.zeros((1024, vocabulary.max_length), dtype=np.int32)
+        self._lengths = np.zeros(1024, dtype=np.int32)
+        self._affixes = np.zeros((1024, vocabulary.num_affixes), dtype=np.int32)
+
+    def __len__(self) -> int:
+        """Rows so far, padding included."""
+        return len(self._rows) + 1
 
     def rows(self, sentences: Iterable[Sequence[str]]) -> list[Ids]:
         """Looks up sentences of tokens, learning the forms that are new.
-
-        The rows hold until the next call: where more than `max_size` is remembered, the table starts afresh first.
 
         Returns:
             For each sentence, an array (T,) of rows, to be given to `gather`.
         """
         sentences = list(sentences)
-        if self._max_size is not None and self._size > self._max_size:
-            self._clear()
         get = self._rows.get
         found = [[get(token, -1) for token in tokens] for tokens in sentences]
         for tokens, row in zip(sentences, found, strict=True):
@@ -237,15 +243,6 @@ class FormTable:
         """Word id of every row so far, (N,): `table.words[rows]` has the shape of `rows`."""
         return self._words
 
-    def _clear(self) -> None:
-        vocabulary = self._vocabulary
-        self._rows: dict[str, int] = {}
-        self._size = 0  # bytes, about
-        self._words = np.zeros(1024, dtype=np.int32)
-        self._characters = np.zeros((1024, vocabulary.max_length), dtype=np.int32)
-        self._lengths = np.zeros(1024, dtype=np.int32)
-        self._affixes = np.zeros((1024, vocabulary.num_affixes), dtype=np.int32)
-
     def _learn(self, form: str) -> int:
         known = self._rows.get(form)
         if known is not None:
@@ -263,7 +260,7 @@ class FormTable:
         self._characters[row, : len(characters)] = [self._character_ids.get(c, UNKNOWN) for c in characters]
         self._affixes[row] = affix_ids(form, vocabulary)
         self._rows[form] = row
-        self._size += _FORM_SIZE + 4 * (len(form) + vocabulary.max_length + vocabulary.num_affixes)
+        self.size += _FORM_SIZE + 4 * (len(form) + vocabulary.max_length + vocabulary.num_affixes)
         return row
 
 

@@ -1,7 +1,6 @@
 """Predictor: sentences in, Predictions out, in input order."""
 
 import functools
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +11,11 @@ from typing import overload
 import torch
 from torch import Tensor
 
-from tagger.data.batches import Flags, bucket, collate
-from tagger.data.vocab import FormTable, Vocabulary
+from tagger.data.batches import Flags, bucket, pad_flags
+from tagger.data.vocab import Vocabulary
 from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
 from tagger.inference.device import full_float32, pick_device
+from tagger.inference.form_features import FormFeatures
 from tagger.inference.inputs import check_sentences, check_text, check_texts, check_tokens, take_window
 from tagger.inference.memory import release_memory
 from tagger.inference.model_folder import SavedModel, load_model
@@ -28,7 +28,7 @@ from tagger.sentence import Prediction, Span
 WINDOW = 2048  # sentences looked at together, so that batches hold sentences of like length
 WINDOW_TOKENS = 2**17  # a window ends earlier if it holds so many: its answers wait in memory for each other
 BATCH_TOKENS = 2048
-MAX_FORMS_SIZE = 2**26  # bytes, about, of the distinct words that are remembered
+MAX_FORMS_SIZE = 2**27  # bytes, about, of what is remembered of distinct words
 
 
 def load(folder: str | Path, *, device: str = "auto") -> "Predictor":
@@ -86,8 +86,7 @@ class Predictor:
         self.device = device
         self._speller = Speller(vocabulary.tags, encoding=self.encoding, scheme=scheme)
         self._answers = torch.tensor(self._speller.stands_for, dtype=torch.float32, device=device)  # (K, A)
-        self._table = FormTable(vocabulary, max_size=MAX_FORMS_SIZE)
-        self._lock = threading.Lock()  # held wherever the table is in use
+        self._features = FormFeatures(network.features, vocabulary, max_size=MAX_FORMS_SIZE, device=device)
         self._windows_since_release = 0.0  # full ones, tagged since memory was handed back
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[SequenceTagger, Vocabulary]]:
@@ -229,14 +228,15 @@ class Predictor:
         """The emissions of a window's sentences, in batches of sentences of like length; empty ones are left out."""
         self.network.train(mode=False)
         for indices in bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS):
-            allowed = None if flags is None else [flags[index] for index in indices]
-            with self._lock:
-                rows = self._table.rows(window[index] for index in indices)
-                batch = collate(rows, table=self._table, tags=None, allowed=allowed)
-            batch = batch.to(self.device)
             with full_float32(self.device):
-                emissions = self.network(batch)
-            yield _Scored(indices=indices, emissions=emissions, mask=batch.mask, allowed=batch.allowed, flags=allowed)
+                features, lengths = self._features.look_up([window[index] for index in indices])
+                emissions = self.network.emissions(features, lengths)  # (B, T, K)
+            mask = torch.arange(features.size(1), device=self.device) < lengths.unsqueeze(1)  # (B, T)
+            limits = None if flags is None else [flags[index] for index in indices]
+            allowed = None
+            if limits is not None:
+                allowed = torch.from_numpy(pad_flags(limits, lengths.numpy(force=True))).to(self.device)
+            yield _Scored(indices=indices, emissions=emissions, mask=mask, allowed=allowed, flags=limits)
 
     def _decode(
         self, window: list[tuple[str, ...]], scored: "_Scored", ids: Tensor
@@ -249,7 +249,9 @@ class Predictor:
         confidence = chances_of_tags.expand(-1, ids.size(1), -1, -1).gather(3, given).squeeze(3).clamp(max=1.0)
         rows = [row for row in range(ids.size(0)) for _ in range(ids.size(1))]  # of each answer: its sentence
         tokens = [window[scored.indices[row]] for row in rows]
-        paths = [path[: len(words)] for words, path in zip(tokens, ids.flatten(0, 1).tolist(), strict=True)]
+        paths = [
+            path[: len(words)] for words, path in zip(tokens, ids.flatten(0, 1).numpy(force=True).tolist(), strict=True)
+        ]
         tags = [
             self._speller.respell(path, None if scored.flags is None else scored.flags[row])
             for row, path in zip(rows, paths, strict=True)
@@ -269,7 +271,7 @@ class Predictor:
             ).view(-1, 4)
             chances = iter(head.span_probabilities(emissions, mask, places, allowed=allowed).tolist())
             spans = [[replace(span, confidence=min(1.0, next(chances))) for span in found] for found in spans]
-        for at, (row, sure) in enumerate(zip(rows, confidence.flatten(0, 1).tolist(), strict=True)):
+        for at, (row, sure) in enumerate(zip(rows, confidence.flatten(0, 1).numpy(force=True).tolist(), strict=True)):
             prediction = Prediction(
                 tokens=tokens[at],
                 tags=tuple(tags[at]),

@@ -9,6 +9,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from tagger.model.dropout import Dropout
 from tagger.model.features import reversal
 
 # On a CPU, PyTorch says once a process that projections take its slower path: its user can do nothing about that.
@@ -59,7 +60,7 @@ class LSTMEncoder(nn.Module):
 
         self.forwards = stack()
         self.backwards = stack() if bidirectional else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.mix_weights = nn.Parameter(torch.zeros(num_layers)) if mix else None
         self.mix_scale = nn.Parameter(torch.ones(())) if mix else None
 
@@ -73,7 +74,7 @@ class LSTMEncoder(nn.Module):
         Returns:
             For each layer, (B, T, H); values in padding mean nothing.
         """
-        index = reversal(lengths, features.size(1)).unsqueeze(2)  # (B, T, 1)
+        index = reversal(lengths, features.size(1))  # (B, T)
         outputs: list[Tensor] = []
         hidden = features
         for number, forwards in enumerate(self.forwards):
@@ -100,5 +101,9 @@ class LSTMEncoder(nn.Module):
 
 
 def _reorder(values: Tensor, index: Tensor) -> Tensor:
-    """(B, T, D) taken along T in the order of `index` (B, T, 1)."""
-    return values.gather(1, index.expand(-1, -1, values.size(2)))
+    """(B, T, D) taken along T in the order of `index` (B, T)."""
+    num_sentences, num_tokens, width = values.shape
+    starts = torch.arange(num_sentences, device=index.device).unsqueeze(1) * num_tokens
+    # whole rows, by one index a token: `gather` takes an index a number, which costs ten times the time
+    rows = values.reshape(-1, width).index_select(0, (starts + index).view(-1))
+    return rows.view(values.shape)

@@ -4,12 +4,16 @@ Characters and affixes belong to a word's form, not to the token, so they are co
 forms of a batch and then looked up per token.
 """
 
+from typing import Self
+
 import torch
 import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
 from torch import Tensor, nn
 
 from tagger.data.batches import Batch
-from tagger.data.vocab import PADDING, UNKNOWN
+from tagger.data.vocab import PADDING, UNKNOWN, FormRows
+from tagger.model.dropout import Dropout
+from tagger.model.filters import strongest_answers
 
 
 class WordEmbedding(nn.Module):
@@ -67,13 +71,13 @@ class CharacterCNN(nn.Module):
 
     def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
         """Character ids (U, C) and lengths (U,) -> (U, num_filters); a form of length 0 gives zeros."""
-        embedded = self.table(characters)  # (U, C, dim); zeros at padding
-        filtered = self.convolution(embedded.transpose(1, 2))  # (U, F, C): filter f centred on character c
-        positions = torch.arange(characters.size(1), device=characters.device)
-        outside = positions >= lengths.clamp(min=1).unsqueeze(1)  # (U, C) True at padding
-        filtered = filtered.masked_fill(outside.unsqueeze(1), float("-inf"))
-        best = filtered.amax(dim=2)  # (U, F): the strongest answer of each filter anywhere in the word
-        return torch.relu(best) * (lengths > 0).unsqueeze(1)
+        kernel = self.convolution.weight  # (F, dim, S): what filter f makes of a character at each of its S places
+        with torch.autocast(characters.device.type, enabled=False):
+            # (S, N, F): what each filter gets from each character at each place; zeros at padding
+            scores = self.table.weight @ kernel.permute(2, 1, 0)
+            best = strongest_answers(scores, characters, lengths)  # (U, F): anywhere in the word
+            bias: Tensor = self.convolution.bias  # type: ignore[assignment]
+            return torch.relu(best + bias) * (lengths > 0).unsqueeze(1)
 
 
 class CharacterLSTM(nn.Module):
@@ -155,10 +159,22 @@ class TokenFeatures(nn.Module):
     ) -> None:
         super().__init__()
         self.words, self.characters, self.affixes = words, characters, affixes
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         widths = [words.table.embedding_dim if words is not None else 0]
         widths += [part.output_dim for part in (characters, affixes) if part is not None]
         self.output_dim = sum(widths)
+        self._num_trainings = 0
+
+    @property
+    def state(self) -> tuple[int, ...]:
+        """Changes whenever the weights may have: in training, and when other values are copied into them."""
+        # an optimizer's fused step leaves the versions as they are
+        return (self._num_trainings, *[weight._version for weight in self.parameters()])
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`."""
+        self._num_trainings += mode
+        return super().train(mode)
 
     def forward(self, batch: Batch) -> Tensor:
         """A batch -> (B, T, D)."""
@@ -173,6 +189,22 @@ class TokenFeatures(nn.Module):
             by_form = self.affixes(batch.affixes)  # (U, A * affix dim)
             parts.append(F.embedding(batch.forms, by_form))  # (B, T, A * affix dim)
         return self.dropout(torch.cat(parts, dim=2))  # type: ignore[no-any-return]
+
+    def of_forms(self, forms: FormRows) -> Tensor:
+        """U forms -> (U, D): `forward` where nothing is dropped, so that a form's features can be remembered."""
+        if self.training:
+            raise ValueError("in training a form's features are drawn anew for each token")
+        device = next(self.parameters()).device
+        words, affixes = (torch.from_numpy(ids).to(device) for ids in (forms.words, forms.affixes))
+        parts: list[Tensor] = []
+        if self.words is not None:
+            parts.append(self.words(words))
+        if self.characters is not None:
+            characters, lengths = (torch.from_numpy(ids) for ids in (forms.characters, forms.character_lengths))
+            parts.append(self.characters(characters.to(device), lengths.to(device)))
+        if self.affixes is not None:
+            parts.append(self.affixes(affixes))
+        return torch.cat(parts, dim=1)
 
 
 def reversal(lengths: Tensor, size: int) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tagger.config import FeaturesConfig, ModelConfig
 from tagger.data.batches import Batch
 from tagger.data.tag_table import TagTable
+from tagger.model.dropout import Dropout
 from tagger.model.encoder import LSTMEncoder
 from tagger.model.features import AffixEmbedding, CharacterCNN, CharacterLSTM, TokenFeatures, WordEmbedding
 from tagger.model.heads import CRFHead, SoftmaxHead
@@ -39,14 +40,17 @@ class SequenceTagger(nn.Module):
         super().__init__()
         self.features = features
         self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.to_emissions = nn.Linear(encoder.output_dim, num_tags)
         self.head = head
 
     def forward(self, batch: Batch) -> Tensor:
         """A batch -> emissions (B, T, K): for each token the score of each tag, before any softmax or CRF."""
-        features = self.features(batch)  # (B, T, D): what is known of each token by itself
-        encoded = self.encoder(features, batch.lengths)  # (B, T, H): each token in its sentence
+        return self.emissions(self.features(batch), batch.lengths)
+
+    def emissions(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """What is known of each token by itself, (B, T, D), and lengths (B,) -> emissions (B, T, K)."""
+        encoded = self.encoder(features, lengths)  # (B, T, H): each token in its sentence
         return self.to_emissions(self.dropout(encoded))  # type: ignore[no-any-return]
 
 

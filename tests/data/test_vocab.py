@@ -29,13 +29,6 @@ from tagger.data.vocab import (
 forms = st.text(alphabet="abAB1-İßǅ\ud83d\u0301é中😀 ", max_size=12)
 
 
-def size_of(form: str) -> int:
-    """What a table of the default vocabulary counts for one form."""
-    table = FormTable(build({"a": 1}), max_size=10**9)
-    table.rows([[form]])
-    return table._size
-
-
 def build(
     counts: dict[str, int],
     *,
@@ -230,22 +223,15 @@ class TestFormTable:
             assert everything.characters[at].tolist() == [*characters, 0, 0, 0][:5]
             assert everything.affixes[at].tolist() == affixes
 
-    def test_forgets_when_too_many_are_remembered(self) -> None:
-        table = FormTable(build({"a": 1}), max_size=2 * size_of("x"))
-        table.rows([["x", "y"]])
-        assert table.rows([["y"]])[0].tolist() == [2]  # as many as allowed
-        assert [row.tolist() for row in table.rows([["y", "b", "c"]])] == [[2, 3, 4]]  # one call is never cut
-        (row,) = table.rows([["c"]])
-        assert row.tolist() == [1]
-        assert table.gather(row).words.tolist() == [UNKNOWN]
-        (row,) = table.rows([["c", "a"]])
-        assert row.tolist() == [1, 2]
-        assert table.gather(row).words.tolist() == [UNKNOWN, 2]
-
-    def test_forgets_the_sooner_the_longer_they_are(self) -> None:
-        table = FormTable(build({"a": 1}), max_size=2 * size_of("x"))
-        table.rows([["x" * 9_999]])
-        assert table.rows([["y"]])[0].tolist() == [1]
+    def test_its_size_grows_with_each_new_form_and_its_length(self) -> None:
+        table = FormTable(build({"a": 1}))
+        sizes = [table.size]
+        for form in ("x", "x", "y", "x" * 9_999):
+            table.rows([[form]])
+            sizes.append(table.size)
+        assert sizes[0] == 0 < sizes[1] == sizes[2] == sizes[3] / 2
+        assert sizes[4] - sizes[3] > sizes[1] + 9_000
+        assert len(table) == 4
 
     def test_what_is_unknown(self) -> None:
         table = FormTable(build({"ab": 1}))
