@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tagger.evaluation.report import Report
     from tagger.inference.predictor import Predictor, load
     from tagger.sentence import Prediction, Sentence, Span
+    from tagger.training.compare import compare
     from tagger.training.evaluate import evaluate
     from tagger.training.run import train
 
@@ -32,6 +33,7 @@ __all__ = [
     "Span",
     "TaggerError",
     "__version__",
+    "compare",
     "evaluate",
     "load",
     "load_config",
@@ -46,6 +48,7 @@ _HOMES = {
     "Sentence": "tagger.sentence",
     "Span": "tagger.sentence",
     "TaggerError": "tagger.errors",
+    "compare": "tagger.training.compare",
     "evaluate": "tagger.training.evaluate",
     "load": "tagger.inference.predictor",
     "load_config": "tagger.config_file",

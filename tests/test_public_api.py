@@ -17,6 +17,7 @@ NAMES = [
     "Span",
     "TaggerError",
     "__version__",
+    "compare",
     "evaluate",
     "load",
     "load_config",

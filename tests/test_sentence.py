@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tagger.evaluation.report import build_report
+from tagger.evaluation.builder import build_report
 from tagger.sentence import Prediction, Sentence
 
 

@@ -113,7 +113,7 @@ def _to_json(report: "LintReport", is_guessed: bool) -> str:
 
 def _to_text(report: "LintReport", is_guessed: bool) -> str:
     from tagger.evaluation.numbers import format_count
-    from tagger.evaluation.sections import clean
+    from tagger.evaluation.page import clean
 
     lines = []
     for name, size in report.splits.items():

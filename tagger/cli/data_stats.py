@@ -57,7 +57,7 @@ def _to_json(stats: "CorpusStats", is_guessed: bool) -> str:
 
 
 def _to_text(stats: "CorpusStats", is_guessed: bool) -> str:
-    from tagger.evaluation.sections import clean
+    from tagger.evaluation.page import clean
     from tagger.schemes import is_plain
 
     splits = list(stats.splits.values())

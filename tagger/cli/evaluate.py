@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="FOLDER",
         type=given_path,
-        help="write report.json and report.md there; with several files, into FOLDER/NAME for each",
+        help="write report.json, report.md and report.html there; with several files, into FOLDER/NAME for each",
     )
     parser.add_argument(
         "--from", dest="source_format", choices=("conll", "conllu", "jsonl"), help="default: as in training"
@@ -51,18 +51,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", metavar="WHERE", help="column or key of the tokens; default: as in training")
     parser.add_argument("--tags", metavar="WHERE", help="column or key of the tags; default: as in training")
     parser.add_argument("--scheme", help="how DATA spells spans; default: as in training")
+    parser.add_argument(
+        "--baselines",
+        action="store_true",
+        help="set two simple systems beside the model, trained in seconds on the data that it was trained on",
+    )
+    parser.add_argument(
+        "--min-precision",
+        metavar="P",
+        type=_probability,
+        help="find the confidence above which the model's answers are this precise, such as 0.95",
+    )
     add_hardware_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the verb."""
     set_threads(options.threads)
+    from tagger.evaluation.baselines import run_baselines
     from tagger.evaluation.render import render_text
     from tagger.inference.device import pick_device
     from tagger.inference.hub_models import locate_model
     from tagger.inference.model_folder import load_model
     from tagger.inference.predictor import predictor_of
-    from tagger.training.evaluate import evaluate, read_gold
+    from tagger.training.evaluate import evaluate_gold, read_gold, read_train
     from tagger.training.run_folder import write_report
 
     names = [path.stem for path in options.data]
@@ -74,15 +86,30 @@ def run(options: argparse.Namespace) -> None:
     saved = load_model(locate_model(options.model))
     data = _describe(saved.config.data, options)
     predictor = predictor_of(saved, device=pick_device(options.device, key="--device"))
+    train = read_train(saved) if options.baselines else []
     for number, path in enumerate(options.data):
         gold = read_gold(path, data, saved=saved, model=options.model)
-        report = evaluate(
-            predictor, gold.sentences, title=gold.title, split=gold.split, facts=gold.facts, warnings=gold.warnings
+        rivals = run_baselines(
+            train,
+            [sentence.tokens for sentence in gold.sentences],
+            scheme=saved.config.data.scheme,
+            unknown=saved.config.data.unknown_tag,
         )
+        report = evaluate_gold(predictor, gold, rivals=rivals, min_precision=options.min_precision)
         print_text(render_text(report) + ("" if path is options.data[-1] else "\n"))
         if folders:
             write_report(report, folders[number])
             print(f"The report is in {folders[number]}", file=sys.stderr)
+
+
+def _probability(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number in [0, 1], got {word!r}")
+    return value
 
 
 def _describe(trained: "DataConfig", options: argparse.Namespace) -> "DataConfig":

@@ -13,12 +13,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-from tagger.cli import config, data, evaluate, predict, train
+from tagger.cli import compare, config, data, evaluate, predict, train
 from tagger.cli.common import abandon_standard_output, standard_output
 from tagger.errors import ConfigError, TaggerError
 from tagger.training.signals import Terminated, terminate
 
-VERBS = {"train": train, "predict": predict, "evaluate": evaluate, "config": config, "data": data}
+VERBS = {
+    "train": train,
+    "predict": predict,
+    "evaluate": evaluate,
+    "compare": compare,
+    "config": config,
+    "data": data,
+}
 INTERRUPTED, BROKEN_PIPE, TERMINATED, DEFECT = 130, 141, 143, 70
 
 

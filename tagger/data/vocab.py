@@ -8,11 +8,13 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tagger.config import AffixesConfig, CharactersConfig, WordsConfig
+from tagger.data.training_words import count_labels
 
 PADDING, UNKNOWN = 0, 1  # ids of padding and of everything unseen, for words and for characters
 _NUM_SPECIAL = 2
@@ -36,6 +38,8 @@ class Vocabulary:
         prefixes: lengths of prefixes, in characters.
         suffixes: lengths of suffixes, in characters.
         shape: whether a word's shape is an affix too.
+        word_counts: how often the train split holds each of its words; empty in models of earlier versions.
+        word_labels: how many different tags or span types, O among them, train gives each; empty likewise.
     """
 
     words: tuple[str, ...]
@@ -48,6 +52,16 @@ class Vocabulary:
     prefixes: tuple[int, ...]
     suffixes: tuple[int, ...]
     shape: bool
+    word_counts: tuple[int, ...] = ()
+    word_labels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("word_counts", "word_labels"):
+            value: Any = getattr(self, name)  # of a file, it may be anything
+            if not isinstance(value, tuple) or any(type(each) is not int or each < 0 for each in value):
+                raise ValueError(f"{name}: expected a list of numbers >= 0")
+            if value and type(self.num_train_words) is int and len(value) != self.num_train_words:
+                raise ValueError(f"{name}: {len(value)} numbers for {self.num_train_words} words of train")
 
     @property
     def num_word_ids(self) -> int:
@@ -78,6 +92,7 @@ class Vocabulary:
         words: WordsConfig,
         characters: CharactersConfig,
         affixes: AffixesConfig,
+        labels: Mapping[str, Collection[str]] | None = None,
     ) -> "Vocabulary":
         """Makes the vocabulary of a train split.
 
@@ -88,6 +103,7 @@ class Vocabulary:
             words: the config's section.
             characters: the config's section.
             affixes: the config's section.
+            labels: the tags or span types, O among them, that train gives each form; None: they are not counted.
         """
         word_counts, character_counts = count_words(counts, lowercase=words.lowercase), count_characters(counts)
         known = rank(word_counts, min_count=words.min_count)
@@ -103,6 +119,8 @@ class Vocabulary:
             prefixes=tuple(affixes.prefixes) if affixes.dim else (),
             suffixes=tuple(affixes.suffixes) if affixes.dim else (),
             shape=affixes.shape and affixes.dim > 0,
+            word_counts=tuple(word_counts[word] for word in known),
+            word_labels=() if labels is None else count_labels(known, labels, lowercase=words.lowercase),
         )
 
 

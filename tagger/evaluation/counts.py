@@ -4,8 +4,10 @@ A ratio over nothing is undefined: None here, `null` in JSON, `-` in print; neve
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
+
+from tagger.evaluation.plain import ADDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,7 @@ class Counts:
         gold: all that are in gold.
     """
 
+    DERIVED: ClassVar[tuple[str, ...]] = ("precision", "recall", "f1")
     correct: int
     predicted: int
     gold: int
@@ -52,6 +55,7 @@ class Ratio:
         total: out of how many.
     """
 
+    DERIVED: ClassVar[tuple[str, ...]] = ("value",)
     correct: int
     total: int
 
@@ -63,6 +67,46 @@ class Ratio:
     def value(self) -> float | None:
         """The ratio in [0, 1]; None over nothing."""
         return self.correct / self.total if self.total else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchCounts:
+    """What became of each span, after MUC-5 (Chinchor & Sundheim, 1993): every gold span and every predicted one once.
+
+    Pairs are made one to one within a sentence, by conlleval's reading of the tags: first spans with the same
+    boundaries; then, left to right, spans that overlap and have the same type; then spans that overlap. What is left
+    over is missed in gold, spurious in the prediction.
+
+    Attributes:
+        correct: same boundaries, same type.
+        wrong_type: same boundaries, another type.
+        wrong_boundary: overlapping, same type.
+        wrong_both: overlapping, another type.
+        missed: gold spans that overlap no predicted span that is free.
+        spurious: predicted spans that overlap no gold span that is free.
+    """
+
+    DERIVED: ClassVar[tuple[str, ...]] = ("boundaries", "types")
+    correct: int
+    wrong_type: int
+    wrong_boundary: int
+    wrong_both: int
+    missed: int
+    spurious: int
+
+    @property
+    def boundaries(self) -> Counts:
+        """Spans with the right boundaries, whatever their type."""
+        return self._count(self.correct + self.wrong_type)
+
+    @property
+    def types(self) -> Counts:
+        """Spans that overlap one of their own type, whatever their boundaries."""
+        return self._count(self.correct + self.wrong_boundary)
+
+    def _count(self, right: int) -> Counts:
+        paired = self.correct + self.wrong_type + self.wrong_boundary + self.wrong_both
+        return Counts(correct=right, predicted=paired + self.spurious, gold=paired + self.missed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +123,7 @@ class TagScores:
         rule: how `main` is counted, to print beside it.
     """
 
+    DERIVED: ClassVar[tuple[str, ...]] = ("main_name", "main", "rule", "macro_f1")
     main_name: ClassVar[str] = "accuracy"
     rule: ClassVar[str] = "accuracy over tokens"
     accuracy: Ratio
@@ -114,10 +159,12 @@ class SpanScores:
         unknown_word_spans: recall over gold spans with at least one word that is not in the training words; None if
             those were not given.
         known_word_spans: recall over all other gold spans; None if the training words were not given.
+        matches: what became of each span where a partial match counts too; None in reports of earlier versions.
         main_name: what `main` is called.
         rule: how `main` is counted, to print beside it.
     """
 
+    DERIVED: ClassVar[tuple[str, ...]] = ("main_name", "main", "rule", "macro_f1")
     main_name: ClassVar[str] = "micro F1"
     rule: ClassVar[str] = "spans by conlleval's rule, micro"
     micro: Counts
@@ -130,6 +177,7 @@ class SpanScores:
     sentences: Ratio
     unknown_word_spans: Ratio | None = None
     known_word_spans: Ratio | None = None
+    matches: MatchCounts | None = field(default=None, metadata=ADDED)
 
     @property
     def macro_f1(self) -> float | None:

@@ -1,11 +1,21 @@
 """How numbers are written for people, wherever they are shown."""
 
+from tagger.evaluation.findings import Interval
+
 UNDEFINED = "-"
 
 
 def format_percent(value: float | None) -> str:
     """A score in [0, 1] as a percentage with two decimals, `-` where it is undefined."""
     return UNDEFINED if value is None else f"{100 * value:.2f}"
+
+
+def format_interval(interval: Interval | None) -> str:
+    """An interval of a score in percent, `41.2–58.1`, of a difference `-1.2 to 3.4`; `-` where there is none."""
+    if interval is None:
+        return UNDEFINED
+    between = " to " if interval.low < 0 else "–"
+    return f"{100 * interval.low:.1f}{between}{100 * interval.high:.1f}"
 
 
 def format_count(number: int, noun: str) -> str:

@@ -4,47 +4,52 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
+from tagger.evaluation.comparison import Comparison
+from tagger.evaluation.comparison_sections import make_comparison_page
+from tagger.evaluation.page import INDENT, Page, Row, Section, clean
 from tagger.evaluation.report import Report
-from tagger.evaluation.sections import INDENT, Row, Section, clean, describe, make_sections
+from tagger.evaluation.sections import make_page
 
-_SHORTEST_CELL = 16
+_SHORTEST_CELL = 12
 _MARKDOWN_SPECIAL = frozenset("\\`*_[]<>|#&~$")
 
 
-def render_text(report: Report, *, width: int = 88) -> str:
-    """Renders a report for a terminal or a log: aligned tables, no colours, no escape sequences.
+def render_text(shown: Report | Comparison, *, width: int = 88) -> str:
+    """Renders what matters most for a terminal or a log: aligned tables, no colours, no escape sequences.
 
     Args:
-        report: what to render.
+        shown: a report or a comparison.
         width: columns to stay within as far as names and numbers allow; labels too long for it lose their middle.
 
     Returns:
         Lines of text, the last one ended.
     """
-    title = clean(report.title)
-    lines = [title, "=" * min(width, _measure(title)), describe(report)]
-    for warning in report.warnings:
+    page = _make(shown, full=False)
+    title = clean(page.title)
+    lines = [title, "=" * min(width, _measure(title)), page.subtitle]
+    for warning in page.warnings:
         lines += _wrap(f"Warning: {clean(warning)}", width)
-    for section in make_sections(report):
+    for section in page.sections:
         lines += ["", section.heading, *_align(section, width)]
         for note in section.notes:
             lines += _wrap(note, width)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def render_markdown(report: Report) -> str:
-    """Renders a report as Markdown with tables, fit for a pull request or a model card.
+def render_markdown(shown: Report | Comparison) -> str:
+    """Renders everything as Markdown with tables, fit for a pull request or a model card.
 
     Args:
-        report: what to render.
+        shown: a report or a comparison.
 
     Returns:
         Markdown text, the last line ended.
     """
-    lines = [f"# {_escape(clean(report.title))}", "", _escape(describe(report))]
-    for warning in report.warnings:
+    page = _make(shown, full=True)
+    lines = [f"# {_escape(clean(page.title))}", "", _escape(page.subtitle)]
+    for warning in page.warnings:
         lines += ["", f"**Warning:** {_escape(clean(warning))}"]
-    for section in make_sections(report):
+    for section in page.sections:
         lines += ["", f"## {_escape(section.heading)}", ""]
         lines.append(_join_cells([_escape(cell) for cell in section.columns]))
         lines.append(_join_cells(["---:" if letter == "r" else "---" for letter in section.align]))
@@ -52,6 +57,10 @@ def render_markdown(report: Report) -> str:
         for note in section.notes:
             lines += ["", _escape(note)]
     return "\n".join(lines) + "\n"
+
+
+def _make(shown: Report | Comparison, *, full: bool) -> Page:
+    return make_page(shown, full=full) if isinstance(shown, Report) else make_comparison_page(shown, full=full)
 
 
 def _escape(text: str) -> str:
@@ -88,11 +97,12 @@ def _align(section: Section, width: int) -> list[str]:
     table = [section.columns, *section.rows]
     widths = [max(_measure(row[index]) for row in table) for index in range(len(section.columns))]
     excess = sum(widths) + 2 * (len(widths) - 1) - width
-    if section.align[-1] == "l":  # text in the last column goes on in the next line
-        widths[-1] = max(min(widths[-1], _SHORTEST_CELL), widths[-1] - max(excess, 0))
-    else:  # there are labels in front of numbers
-        for index in range(section.align.count("l")):
-            widths[index] = max(min(widths[index], _SHORTEST_CELL), widths[index] - max(excess, 0))
+    # text in the last column goes on in the next line; labels in front of numbers lose their middle
+    texts = [index for index, letter in enumerate(section.align) if letter == "l"]
+    for index in sorted(texts, reverse=True, key=lambda index: (index == len(widths) - 1, widths[index])):
+        least = max(min(widths[index], _SHORTEST_CELL), widths[index] - max(excess, 0))
+        excess -= widths[index] - least
+        widths[index] = least
     rows = [_wrap_row(row, section.align, widths=widths) for row in table]
     rules = "  ".join("─" * each for each in widths)
     return [*rows[0], rules, *(line for row in rows[1:] for line in row)]
@@ -101,11 +111,11 @@ def _align(section: Section, width: int) -> list[str]:
 def _wrap_row(row: Row, align: str, *, widths: Sequence[int]) -> list[str]:
     rest: list[str] = []
     if align[-1] == "l":
-        last, *rest = textwrap.wrap(row[-1], widths[-1], break_long_words=False) or [""]
+        last, *rest = textwrap.wrap(row[-1], widths[-1], break_long_words=False, break_on_hyphens=False) or [""]
         row = (*row[:-1], last)
     cells = []
-    for cell, letter, limit in zip(row, align, widths, strict=True):
-        shown = cell if align[-1] == "l" else _cut(cell, limit)
+    for index, (cell, letter, limit) in enumerate(zip(row, align, widths, strict=True)):
+        shown = cell if letter == "l" and index == len(row) - 1 else _cut(cell, limit)
         blanks = " " * (limit - _measure(shown))
         cells.append(shown + blanks if letter == "l" else blanks + shown)
     indent = " " * (sum(widths[:-1]) + 2 * (len(widths) - 1))

@@ -4,39 +4,30 @@ A report holds counts; every precision, recall, F1 and accuracy in its JSON is w
 afresh when the file is read. Undefined values are `null`; NaN and infinity are refused in both directions.
 """
 
-import json
 import math
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
-from tagger.data.strict_json import parse_json
 from tagger.errors import DataError
 from tagger.evaluation.counts import SpanScores, TagScores
-from tagger.evaluation.plain import ADDED, from_plain, to_plain
-from tagger.evaluation.scores import audit_with_seqeval, score
+from tagger.evaluation.document import read_document, write_document
+from tagger.evaluation.findings import (
+    Baseline,
+    Breakdown,
+    Calibration,
+    Confusion,
+    ConfusionCell,
+    Intervals,
+    PrecisionRecall,
+    ScoredSentence,
+    Suspect,
+    Temperature,
+)
+from tagger.evaluation.plain import ADDED
 from tagger.schemes import get_scheme, is_plain
-from tagger.sentence import Prediction, Sentence
 
-FORMAT = 1
-MAX_CONFUSIONS = 15
+FORMAT = 2
+READS = (1, 2)  # 1 held scores, commonest confusions, curve and facts
 Fact = str | int | float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confusion:
-    """One tag taken for another.
-
-    Attributes:
-        gold: the tag in gold.
-        predicted: the tag predicted instead.
-        count: tokens this happened to.
-    """
-
-    gold: str
-    predicted: str
-    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +76,29 @@ class Report:
         num_sentences: sentences, those without tokens included.
         num_tokens: tokens.
         scores: the scores, all of them counted by the rules they name.
-        most_confused: the commonest confusions of tags, most frequent first.
+        most_confused: the commonest confusions of tags or span types, most frequent first.
         curve: one point for each epoch of training; empty if unknown.
         facts: how it was made, in display order: seed, device, seconds, versions, hashes of the data.
         seqeval: micro precision, recall and F1 in [0, 1] as seqeval counted them in its default mode, None where
             undefined; None where seqeval was not asked, as for plain tags.
         own_tags: how legal the network's own tags were; None if unknown, as for plain tags.
         warnings: what to know before the scores are believed.
+        intervals: how sure the scores are; None for fewer than two sentences.
+        breakdowns: where the system fails.
+        confusion_matrix: its cells that are not 0, gold by gold.
+        calibration: whether confidences can be trusted, of tokens and of spans; empty for a system without any.
+        temperature: what the model's scores were divided by; None if nothing was fitted.
+        precision_recall: over the confidence threshold: of all labels together first, then each.
+        min_precision: the precision that a threshold was asked for, in [0, 1]; None if none was.
+        suspects: where a confident model disagrees with gold, the most confident first.
+        baselines: simple systems beside it, trained on the same data.
+        labels: the tags or span types that the system knows; empty if unknown.
+        manifest: for each split that was read, its source, hash and counts.
+        config: the resolved config as YAML; None if unknown.
+        tags: every tag of gold and prediction; sentences name them by their index.
+        sentences: every sentence with gold and prediction, in the order of the data; empty in format 1.
+        words: for each word of the sentences how often train holds it, and how many different labels train gives it;
+            None if unknown.
     """
 
     title: str
@@ -106,6 +113,21 @@ class Report:
     seqeval: tuple[float | None, float | None, float | None] | None = None
     own_tags: OwnTags | None = field(default=None, metadata=ADDED)
     warnings: tuple[str, ...] = field(default=(), metadata=ADDED)
+    intervals: Intervals | None = field(default=None, metadata=ADDED)
+    breakdowns: tuple[Breakdown, ...] = field(default=(), metadata=ADDED)
+    confusion_matrix: tuple[ConfusionCell, ...] = field(default=(), metadata=ADDED)
+    calibration: tuple[Calibration, ...] = field(default=(), metadata=ADDED)
+    temperature: Temperature | None = field(default=None, metadata=ADDED)
+    precision_recall: tuple[PrecisionRecall, ...] = field(default=(), metadata=ADDED)
+    min_precision: float | None = field(default=None, metadata=ADDED)
+    suspects: tuple[Suspect, ...] = field(default=(), metadata=ADDED)
+    baselines: tuple[Baseline, ...] = field(default=(), metadata=ADDED)
+    labels: tuple[str, ...] = field(default=(), metadata=ADDED)
+    manifest: dict[str, dict[str, str | int]] = field(default_factory=dict, metadata=ADDED)
+    config: str | None = field(default=None, metadata=ADDED)
+    tags: tuple[str, ...] = field(default=(), metadata=ADDED)
+    sentences: tuple[ScoredSentence, ...] = field(default=(), metadata=ADDED)
+    words: dict[str, tuple[int, int]] | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         scores = self.scores
@@ -122,10 +144,28 @@ class Report:
         for name, value in self.facts.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"fact {name!r} is {value}, not a finite number")
+        if self.sentences and len(self.sentences) != self.num_sentences:
+            raise ValueError(f"{len(self.sentences)} sentences are listed, {self.num_sentences} were scored")
+        for number, sentence in enumerate(self.sentences, start=1):
+            if max(max(ids, default=-1) for ids in (sentence.gold, sentence.predicted or ())) >= len(self.tags):
+                raise ValueError(f"sentence {number} names a tag that the report does not list")
+        for place in (*(each.place for each in self.suspects), *(at for c in self.most_confused for at in c.examples)):
+            inside = place.sentence < len(self.sentences)
+            if not (inside and place.start < place.end <= len(self.sentences[place.sentence].tokens)):
+                raise ValueError(f"{place} is no place in the sentences")
+
+    def gold_tags(self, sentence: int) -> tuple[str, ...]:
+        """Gold's tags of a sentence, named by its index."""
+        return tuple(self.tags[number] for number in self.sentences[sentence].gold)
+
+    def predicted_tags(self, sentence: int) -> tuple[str, ...]:
+        """The predicted tags of a sentence, named by its index."""
+        found = self.sentences[sentence]
+        return tuple(self.tags[number] for number in (found.gold if found.predicted is None else found.predicted))
 
     def to_json(self) -> str:
         """Writes the report as JSON with every derived score spelled out; `from_json` gives the same report back."""
-        return json.dumps({"format": FORMAT, **to_plain(self)}, indent=2, allow_nan=False) + "\n"
+        return write_document(self, version=FORMAT)
 
     @staticmethod
     def from_json(text: str) -> "Report":
@@ -141,93 +181,7 @@ class Report:
             DataError: anything that `to_json` would not have written; the message names the key.
         """
         try:
-            document = parse_json(text)
-            if isinstance(document, dict) and document.pop("format", None) != FORMAT:
-                raise ValueError(f"its format is not {FORMAT}, the one this version of tagger reads")
-            report: Report = from_plain(Report, document, "report")
+            report: Report = read_document(Report, text, name="report", versions=READS)
         except (ValueError, OverflowError) as error:
             raise DataError(f"not a report: {error}") from error
         return report
-
-
-def build_report(
-    gold: Sequence[Sentence],
-    predicted: Sequence[Sentence | Prediction],
-    *,
-    title: str,
-    split: str,
-    scheme: str,
-    known_words: Collection[str] | None = None,
-    encoding: str | None = None,
-    curve: Sequence[CurvePoint] = (),
-    facts: Mapping[str, Fact] | None = None,
-    warnings: Sequence[str] = (),
-) -> Report:
-    """Scores predictions against gold and makes the report; spans are counted a second time by seqeval.
-
-    Args:
-        gold: sentences with gold tags.
-        predicted: the same sentences with predicted tags, in the same order.
-        title: what is evaluated, in a few words.
-        split: which data: train, dev, test, or a file's name.
-        scheme: the tag scheme of both sides.
-        known_words: the words of the training data as its tokens spell them; None: unknown words are not counted.
-        encoding: the scheme of the network's own tags; None if unknown.
-        curve: one point for each epoch of training.
-        facts: how the system was made, in display order.
-        warnings: what to know before the scores are believed.
-
-    Raises:
-        DataError: a sentence without tags; the message names it.
-        ValueError: sentences that do not match, or tags that are none of the scheme's.
-    """
-    gold_tags, predicted_tags = _get_tags(gold, "gold"), _get_tags(predicted, "predicted")
-    tokens = _get_tokens(gold, predicted)
-    scores = score(gold_tags, predicted_tags, scheme=scheme, tokens=tokens, known_words=known_words)
-    spans = scores if isinstance(scores, SpanScores) else None
-    return Report(
-        title=title,
-        split=split,
-        scheme=scheme,
-        num_sentences=len(gold),
-        num_tokens=sum(map(len, tokens)),
-        scores=scores,
-        most_confused=_find_confusions(gold_tags, predicted_tags),
-        curve=tuple(curve),
-        facts=dict(facts or {}),
-        seqeval=audit_with_seqeval(gold_tags, predicted_tags, scheme=scheme, scores=spans) if spans else None,
-        own_tags=_count_illegal(predicted, encoding) if spans else None,
-        warnings=tuple(warnings),
-    )
-
-
-def _get_tokens(gold: Sequence[Sentence], predicted: Sequence[Sentence | Prediction]) -> list[tuple[str, ...]]:
-    for number, (ours, theirs) in enumerate(zip(gold, predicted, strict=False), start=1):
-        if ours.tokens != theirs.tokens:
-            raise ValueError(f"sentence {number}: gold and prediction have different tokens")
-    return [sentence.tokens for sentence in gold]
-
-
-def _count_illegal(predicted: Sequence[Sentence | Prediction], encoding: str | None) -> OwnTags | None:
-    if encoding is None:
-        return None
-    num_illegal = sum(each.num_illegal for each in predicted if isinstance(each, Prediction))
-    return OwnTags(encoding=encoding, num_illegal=num_illegal)
-
-
-def _get_tags(sentences: Sequence[Sentence | Prediction], side: str) -> list[tuple[str, ...]]:
-    tags: list[tuple[str, ...]] = []
-    for number, sentence in enumerate(sentences, start=1):
-        if sentence.tags is None:
-            source = sentence.source if isinstance(sentence, Sentence) else None
-            raise DataError(f"{source or f'{side} sentence {number}'}: no tags to score")
-        tags.append(sentence.tags)
-    return tags
-
-
-def _find_confusions(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> tuple[Confusion, ...]:
-    pairs = Counter(zip(chain.from_iterable(gold), chain.from_iterable(predicted), strict=True))
-    wrong = [(-count, ours, theirs) for (ours, theirs), count in pairs.items() if ours != theirs]
-    return tuple(
-        Confusion(gold=ours, predicted=theirs, count=-count) for count, ours, theirs in sorted(wrong)[:MAX_CONFUSIONS]
-    )

@@ -15,6 +15,7 @@ from operator import eq
 
 from tagger.errors import TaggerError
 from tagger.evaluation.counts import Counts, Ratio, SpanScores, TagScores
+from tagger.evaluation.matching import CORRECT, count_matches, match_spans
 from tagger.schemes import (
     OUTSIDE,
     get_scheme,
@@ -26,6 +27,7 @@ from tagger.schemes import (
     strict_spans,
     tags_to_spans,
 )
+from tagger.sentence import Span
 
 _Keys = frozenset[tuple[int, int, str]]
 _NO_SPANS: _Keys = frozenset()
@@ -162,6 +164,7 @@ def _score_spans(
     reader = _SpanReader(scheme)
     lenient, strict = _Tally(), _Tally()
     illegal_gold = illegal_predicted = 0
+    matches = Counter[str]()
     found = Counter[tuple[bool, bool]]()  # (every word known, span found) -> gold spans
     for index, (ours, theirs) in enumerate(zip(gold, predicted, strict=True)):
         try:
@@ -173,6 +176,10 @@ def _score_spans(
         strict.add(gold_strict, spans_strict)
         illegal_gold += gold_illegal
         illegal_predicted += illegal
+        if gold_spans == spans:
+            matches[CORRECT] += len(spans)
+        else:
+            matches.update(kind for kind, _, _ in match_spans(_in_order(gold_spans), _in_order(spans)))
         if gold_spans and tokens is not None and known is not None:
             words = tokens[index]
             found.update((known.issuperset(words[key[0] : key[1]]), key in spans) for key in gold_spans)
@@ -191,7 +198,12 @@ def _score_spans(
         sentences=_count_right_sentences(gold, predicted),
         unknown_word_spans=_ratio(found[False, True], found[False, False]) if split else None,
         known_word_spans=_ratio(found[True, True], found[True, False]) if split else None,
+        matches=count_matches(matches),
     )
+
+
+def _in_order(keys: _Keys) -> list[Span]:
+    return [Span(start=start, end=end, label=label) for start, end, label in sorted(keys)]
 
 
 class _SpanReader:

@@ -11,6 +11,7 @@ from tagger.manifests import parse_object, shorten, to_json
 from tagger.schemes import is_plain, tags_to_spans
 
 _LISTS = {"words": str, "characters": str, "tags": str, "prefixes": int, "suffixes": int}
+_COUNTS = ("word_counts", "word_labels")  # for each word of train; earlier versions wrote none
 _NUMBERS = {"num_train_words": 0, "max_length": 1, "num_buckets": 1}  # and the lowest that each may be
 _SWITCHES = ("lowercase", "shape")
 
@@ -32,6 +33,7 @@ def parse_vocabulary(content: bytes, config: Config, *, path: Path) -> Vocabular
         ModelError: not the vocabulary of a model by this config; the message names the key.
     """
     values = parse_object(content, path=path)
+    values = {name: [] for name in _COUNTS} | values
     names = {field.name for field in fields(Vocabulary)}
     for name in sorted(set(values) ^ names):
         raise ModelError(f"{path}: {shorten(name)}: {'is missing' if name in names else 'no such key'}")
@@ -51,7 +53,12 @@ def parse_vocabulary(content: bytes, config: Config, *, path: Path) -> Vocabular
             tags_to_spans(values["tags"], config.model.encoding)
         except ValueError as error:
             raise ModelError(f"{path}: tags: {shorten(error)}") from error
-    lists = {name: tuple(values[name]) for name in _LISTS}
+    for name in _COUNTS:
+        if values[name] and len(values[name]) != values["num_train_words"]:
+            raise ModelError(
+                f"{path}: {name}: expected a number for each of the {values['num_train_words']} words of train"
+            )
+    lists = {name: tuple(values[name]) for name in (*_LISTS, *_COUNTS)}
     return Vocabulary(**(values | lists))
 
 
@@ -59,6 +66,10 @@ def _check_types(values: dict[str, Any], *, path: Path) -> None:
     for name, kind in _LISTS.items():
         if not isinstance(values[name], list) or not all(type(entry) is kind for entry in values[name]):
             raise ModelError(f"{path}: {name}: expected a list of {'numbers' if kind is int else 'strings'}")
+    for name in _COUNTS:
+        counts = values[name]
+        if not isinstance(counts, list) or not all(type(entry) is int and entry >= 0 for entry in counts):
+            raise ModelError(f"{path}: {name}: expected a list of numbers >= 0")
     for name, lowest in _NUMBERS.items():
         if type(values[name]) is not int or values[name] < lowest:
             raise ModelError(f"{path}: {name}: expected a number >= {lowest}")

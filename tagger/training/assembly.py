@@ -11,6 +11,7 @@ from torch import Tensor
 from tagger.config import Config, names_vectors
 from tagger.data.corpus import Corpus
 from tagger.data.published import Download, fetch_vectors
+from tagger.data.training_words import find_labels
 from tagger.data.vectors import WordVectors, read_vectors
 from tagger.data.vocab import UNKNOWN, Vocabulary, count_words
 from tagger.errors import ConfigError
@@ -51,6 +52,7 @@ def build_vocabulary(
         words=features.words,
         characters=features.characters,
         affixes=features.affixes,
+        labels=find_labels(corpus.train, scheme=corpus.scheme, unknown=config.data.unknown_tag),
     )
     if given is None:
         return vocabulary, None

@@ -7,16 +7,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tagger.config import DataConfig
-from tagger.data.corpus import read_sentences
+from tagger.config_file import dump_config
+from tagger.data.corpus import load_corpus, read_sentences
+from tagger.data.documents import find_documents
+from tagger.data.training_words import training_words
 from tagger.data.vocab import known_words
 from tagger.errors import ConfigError, DataError
-from tagger.evaluation.report import CurvePoint, Fact, Report, build_report
+from tagger.evaluation.builder import UNKNOWN_ORIGIN, Origin, Rival, build_report
+from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.inference.device import pick_device
 from tagger.inference.hub_models import locate_model
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.predictor import Predictor, predictor_of
 from tagger.model.heads import CRFHead
-from tagger.schemes import convert_tags
+from tagger.schemes import OUTSIDE, convert_tags, is_plain, split_tag
 from tagger.sentence import Sentence
 from tagger.training.caveats import ON_TRAIN
 from tagger.training.hardware import describe_device
@@ -32,6 +36,8 @@ class Gold:
         split: the name of the data.
         facts: where they come from.
         warnings: what to know before the scores are believed.
+        documents: the number of each sentence's document; None if none are marked.
+        origin: what the model was made from.
     """
 
     sentences: Sequence[Sentence]
@@ -39,6 +45,8 @@ class Gold:
     split: str = "test"
     facts: Mapping[str, Fact] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    documents: Sequence[int] | None = None
+    origin: Origin = UNKNOWN_ORIGIN
 
 
 def evaluate(
@@ -50,6 +58,10 @@ def evaluate(
     curve: Sequence[CurvePoint] = (),
     facts: Mapping[str, Fact] | None = None,
     warnings: Sequence[str] = (),
+    documents: Sequence[int] | None = None,
+    origin: Origin | None = None,
+    rivals: Sequence[Rival] = (),
+    min_precision: float | None = None,
 ) -> Report:
     """Tags sentences and compares the tags with gold; spans are counted a second time by seqeval.
 
@@ -62,6 +74,10 @@ def evaluate(
         curve: one point for each epoch of training, for the report.
         facts: how the model was made, for the report, in display order.
         warnings: what to know before the scores are believed, for the report.
+        documents: the number of each sentence's document. Default: as the file marks them, if it does.
+        origin: what the model was made from, for the report. Default: what its folder says.
+        rivals: simple systems' answers, to be set beside the model's (see `tagger.evaluation.baselines`).
+        min_precision: find the confidence above which answers are this precise, in [0, 1].
 
     Raises:
         TypeError: no model, no sentences, or a file for a Predictor, which cannot know how to read it.
@@ -69,22 +85,56 @@ def evaluate(
         MissingInputError, ModelError: the model cannot be loaded, or the file is not there.
     """
     predictor, gold = _open(model, sentences)
+    gold = replace(
+        gold,
+        title=gold.title if title is None else title,
+        split=gold.split if split is None else split,
+        facts={**gold.facts, **(facts or {})},
+        warnings=(*warnings, *gold.warnings),
+        documents=gold.documents if documents is None else documents,
+        origin=gold.origin if origin is None else origin,
+    )
+    return evaluate_gold(predictor, gold, curve=curve, rivals=rivals, min_precision=min_precision)
+
+
+def evaluate_gold(
+    predictor: Predictor,
+    gold: Gold,
+    *,
+    curve: Sequence[CurvePoint] = (),
+    rivals: Sequence[Rival] = (),
+    min_precision: float | None = None,
+) -> Report:
+    """What `evaluate` does, once the data are read.
+
+    Args:
+        predictor: the model.
+        gold: the data.
+        curve: as in `evaluate`.
+        rivals: as in `evaluate`.
+        min_precision: as in `evaluate`.
+    """
     start = time.perf_counter()
     predictions = predictor.predict(sentence.tokens for sentence in gold.sentences)
     seconds = time.perf_counter() - start
-    how = _describe(predictor, {**gold.facts, **(facts or {})})
-    tokens = [token for sentence in gold.sentences for token in sentence.tokens]
+    forms = {token for sentence in gold.sentences for token in sentence.tokens}
+    num_tokens = sum(map(len, gold.sentences))
     return build_report(
         gold.sentences,
         predictions,
-        title=gold.title if title is None else title,
-        split=gold.split if split is None else split,
+        title=gold.title,
+        split=gold.split,
         scheme=predictor.scheme,
-        known_words=known_words(predictor.vocabulary, set(tokens)),
+        known_words=known_words(predictor.vocabulary, forms),
+        words=training_words(predictor.vocabulary, forms),
         encoding=predictor.encoding,
+        documents=gold.documents,
+        rivals=rivals,
+        min_precision=min_precision,
         curve=curve,
-        facts={**how, "predicted tokens/s": round(len(tokens) / seconds)},
-        warnings=(*warnings, *gold.warnings),
+        facts={**_describe(predictor, gold.facts), "predicted tokens/s": round(num_tokens / seconds)},
+        warnings=gold.warnings,
+        origin=replace(gold.origin, labels=gold.origin.labels or _labels_of(predictor)),
     )
 
 
@@ -119,11 +169,46 @@ def read_gold(path: Path, data: DataConfig, *, saved: SavedModel, model: str | P
     facts: dict[str, Fact] = {"model": str(model), "data": str(path)}
     warnings: tuple[str, ...] = ()
     if path.is_file():  # a pipe can be read only once
-        with path.open("rb") as file:
-            facts["data sha256"] = digest = hashlib.file_digest(file, "sha256").hexdigest()
+        facts["data sha256"] = digest = hash_file(path)
         warnings = (ON_TRAIN,) if digest == _hash_of_train(saved) else ()
-    title = make_title(Path(model), path.name)
-    return Gold(sentences=sentences, title=title, split=path.stem, facts=facts, warnings=warnings)
+    return Gold(
+        sentences=sentences,
+        title=make_title(Path(model), path.name),
+        split=path.stem,
+        facts=facts,
+        warnings=warnings,
+        documents=find_documents(path, sentences, source_format=data.format),
+        origin=origin_of(saved),
+    )
+
+
+def read_train(saved: SavedModel) -> Sequence[Sentence]:
+    """Reads the data that a model was trained on, once more.
+
+    Raises:
+        DataError: the file is another than the model was trained on, or not as declared.
+        MissingInputError: it is not there.
+    """
+    data = saved.config.data
+    if data.format == "hub":
+        return load_corpus(data).train
+    path = Path(str(data.train))
+    sentences = list(read_sentences(path, data, known_only=False))
+    expected = _hash_of_train(saved)
+    if expected is not None and hash_file(path) != expected:
+        raise DataError(f"{path}: has changed since the model was trained on it: its SHA-256 is another")
+    return sentences
+
+
+def origin_of(saved: SavedModel) -> Origin:
+    """The data and the config that a saved model was made from, as its folder says."""
+    read = saved.manifest.get("data")
+    manifest = {
+        str(split): {str(name): value for name, value in found.items() if isinstance(value, str | int)}
+        for split, found in (read.items() if isinstance(read, Mapping) else ())
+        if isinstance(found, Mapping)
+    }
+    return Origin(manifest=manifest, config=dump_config(saved.config))
 
 
 def make_title(model: Path, data: str) -> str:
@@ -150,7 +235,12 @@ def _open(model: Predictor | str | Path, sentences: Sequence[Sentence] | str | P
     if isinstance(sentences, str | Path):
         gold = read_gold(Path(sentences), saved.config.data, saved=saved, model=model)
     else:
-        gold = Gold(sentences=_checked(sentences), title=_name_of(Path(model)), facts={"model": str(model)})
+        gold = Gold(
+            sentences=_checked(sentences),
+            title=_name_of(Path(model)),
+            facts={"model": str(model)},
+            origin=origin_of(saved),
+        )
     return predictor_of(saved, device=pick_device("auto")), gold
 
 
@@ -159,6 +249,14 @@ def _describe(predictor: Predictor, facts: Mapping[str, Fact]) -> dict[str, Fact
     head = "crf" if isinstance(predictor.network.head, CRFHead) else "softmax"
     own: dict[str, Fact] = {"device": describe_device(predictor.device), "head": head}
     return {**facts, **{name: value for name, value in own.items() if name not in facts}}
+
+
+def _labels_of(predictor: Predictor) -> tuple[str, ...]:
+    """The tags or span types that a model knows."""
+    tags = predictor.vocabulary.tags
+    if is_plain(predictor.scheme):
+        return tags
+    return tuple(dict.fromkeys(split_tag(tag, predictor.encoding)[1] for tag in tags if tag != OUTSIDE))
 
 
 def _checked(sentences: Sequence[Sentence]) -> list[Sentence]:
@@ -175,6 +273,12 @@ def _checked(sentences: Sequence[Sentence]) -> list[Sentence]:
 def _name_of(model: Path) -> str:
     folder = model.absolute()
     return folder.parent.name if folder.name == "model" else folder.name
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash_of_train(saved: SavedModel) -> object:

@@ -1,5 +1,8 @@
 """What a run asks of the machine: accelerate's precision, torch's seed and threads; all put back when the run ends."""
 
+import os
+import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,6 +44,11 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cpu":
         return f"cpu, {format_count(torch.get_num_threads(), 'thread')}"
     return torch.cuda.get_device_name(device)
+
+
+def describe_machine() -> str:
+    """`linux x86_64, 8 CPUs`."""
+    return f"{sys.platform} {platform.machine()}, {format_count(os.cpu_count() or 1, 'CPU')}"
 
 
 def choose_precision(device: torch.device, settings: TrainingConfig) -> str:

@@ -5,7 +5,7 @@ RUN/checkpoints/     what --resume goes on from (see `checkpoint.py`)
 RUN/model/           the best epoch's model (see `inference/model_folder.py`)
 RUN/metrics.jsonl    one line an epoch: what the same run gives again, to the bit
 RUN/timing.jsonl     one line an epoch: how long it took
-RUN/report.json      the evaluation, as data; RUN/report.md, for people
+RUN/report.json      the evaluation, as data; RUN/report.md and RUN/report.html, for people
 RUN/tensorboard/     where asked for
 
 A checkpoint is the truth: model, metrics and timing are made again from it where a kill has left them behind.
@@ -38,6 +38,7 @@ _NAMES = (
     "timing.jsonl",
     "report.json",
     "report.md",
+    "report.html",
     "tensorboard",
     "checkpoints",
 )
@@ -138,7 +139,7 @@ class RunFolder:
             self._tensorboard.flush()
 
     def add_report(self, report: Report) -> None:
-        """Writes report.json and report.md."""
+        """Writes report.json, report.md and report.html."""
         write_report(report, self.path)
 
     def _check_free(self) -> None:
@@ -198,11 +199,14 @@ class RunFolder:
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Writes report.json and report.md into a folder, which is made if it is not there; raises OutputError."""
+    """Writes report.json, report.md and report.html into a folder, made if not there; raises OutputError."""
+    from tagger.evaluation.html import render_html
+
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_synced(folder / "report.json", report.to_json().encode())
         write_synced(folder / "report.md", render_markdown(report).encode())
+        write_synced(folder / "report.html", render_html(report).encode())
 
 
 def _metrics_line(epoch: Epoch) -> str:

@@ -8,14 +8,18 @@ from pathlib import Path
 import torch
 
 from tagger.config import Config
+from tagger.config_file import dump_config
 from tagger.data.corpus import Corpus
+from tagger.data.documents import find_documents
+from tagger.evaluation.baselines import run_baselines
+from tagger.evaluation.builder import Origin
 from tagger.evaluation.numbers import format_count
 from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.inference.predictor import Predictor
 from tagger.sentence import Sentence
 from tagger.training.caveats import ON_TRAIN
 from tagger.training.evaluate import evaluate, make_title
-from tagger.training.hardware import choose_precision, describe_device
+from tagger.training.hardware import choose_precision, describe_device, describe_machine
 from tagger.training.keeper import Keeper
 
 MAX_SOURCES = 40  # of a batch that failed
@@ -60,6 +64,14 @@ def summarise(
         ],
         facts=facts,
         warnings=(*warnings, *([ON_TRAIN] if split == "train" else [])),
+        documents=find_documents(Path(source), splits[split], source_format=config.data.format),
+        origin=Origin(labels=corpus.labels, manifest=corpus.manifest, config=dump_config(config)),
+        rivals=run_baselines(
+            corpus.train,
+            [sentence.tokens for sentence in splits[split]],
+            scheme=corpus.scheme,
+            unknown=config.data.unknown_tag,
+        ),
     )
 
 
@@ -83,6 +95,7 @@ def _facts(config: Config, predictor: Predictor, keeper: Keeper) -> dict[str, Fa
         "weights": sum(weight.numel() for weight in predictor.network.parameters() if weight.requires_grad),
         "head": config.model.head,
         "seed": config.training.seed,
+        "machine": describe_machine(),
         "device": describe_device(predictor.device),
         "precision": choose_precision(predictor.device, config.training),
         "trained tokens/s": round(sum(speeds) / len(speeds)),

@@ -52,6 +52,7 @@ def test_out_writes_the_report_as_json_and_markdown(
     value = accuracy_line(done.out)[1]
     assert value == f"{100 * report.scores.main:.2f}"
     assert value in (folder / "report.md").read_text(encoding="utf-8")
+    assert f">{value}<" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_several_files_get_a_report_each(
@@ -210,3 +211,54 @@ def test_the_help_says_that_training_decides(capsys: pytest.CaptureFixture[str])
     out = call(capsys, "evaluate", "--help").out
     assert "default: as in training" in out
     assert "on a machine that others use too, 1 is often fastest" in " ".join(out.split())
+
+
+def test_baselines_stand_beside_the_model(
+    pos_run: Path, test_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "most frequent tag" not in call(capsys, "evaluate", pos_run, test_file).out
+    done = call(capsys, "evaluate", pos_run, test_file, "--baselines", "--out", tmp_path)
+    assert (done.code, "most frequent tag" in done.out, "HMM" in done.out) == (0, True, True)
+    report = tagger.Report.from_json((tmp_path / "report.json").read_text())
+    assert [each.name for each in report.baselines] == ["most frequent tag", "HMM"]
+    trained = tagger.Report.from_json((pos_run / "report.json").read_text())
+    assert [each.name for each in trained.baselines] == ["most frequent tag", "HMM"]
+
+
+def test_baselines_need_the_data_that_the_model_was_trained_on(
+    pos_run: Path, test_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = model_folder.load_model(pos_run)
+    for train, code, message in ((str(test_file), 65, "has changed since"), ("absent.conllu", 66, "no such file")):
+        data = replace(saved.config.data, train=train)
+        moved = replace(saved, config=replace(saved.config, data=data))
+        monkeypatch.setattr(model_folder, "load_model", lambda _, moved=moved: moved)
+        assert message in fail(capsys, code, "evaluate", pos_run, test_file, "--baselines")
+
+
+def test_the_confidence_for_a_precision(
+    pos_run: Path, test_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = call(capsys, "evaluate", pos_run, test_file, "--min-precision", "0.9", "--out", tmp_path)
+    assert (done.code, "for a precision of 90.00 % or more" in done.out) == (0, True)
+    report = tagger.Report.from_json((tmp_path / "report.json").read_text())
+    chosen = report.precision_recall[0].chosen
+    assert report.min_precision == 0.9
+    assert chosen is not None
+    assert (chosen.counts.precision or 0) >= 0.9
+    for wrong in ("1.5", "-0.1", "high", "nan"):
+        assert "expected a number in [0, 1]" in fail(
+            capsys, 2, "evaluate", pos_run, test_file, "--min-precision", wrong
+        )
+
+
+def test_the_report_says_what_the_model_was_made_from(pos_run: Path, test_file: Path) -> None:
+    report = tagger.evaluate(pos_run, test_file)
+    assert report.labels == model_folder.load_model(pos_run).vocabulary.tags
+    assert report.manifest["train"]["sentences"] == 677
+    assert report.config is not None
+    assert "num_epochs: 2" in report.config
+    assert report.words is not None
+    assert report.words["the"][0] > 100
+    missing = [each.name for each in report.breakdowns if each.missing]
+    assert missing == []

@@ -82,7 +82,7 @@ def test_progress_off_terminals_is_plain_lines(config: Path, capsys: pytest.Capt
 def test_the_run_folder_holds_what_is_promised(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(capsys, config).code == 0
     run = config.parent / "run"
-    assert {"config.yaml", "model", "metrics.jsonl", "report.json", "report.md"} <= {
+    assert {"config.yaml", "model", "metrics.jsonl", "report.json", "report.md", "report.html"} <= {
         path.name for path in run.iterdir()
     }
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 2

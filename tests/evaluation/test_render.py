@@ -5,12 +5,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tagger.evaluation.builder import build_report
 from tagger.evaluation.render import render_markdown, render_text
-from tagger.evaluation.report import CurvePoint, Fact, OwnTags, Report, build_report
+from tagger.evaluation.report import CurvePoint, Fact, OwnTags, Report
 from tagger.sentence import Sentence
 from tests.strategies import SPAN_SCHEMES, Corpus, corpora, plain_corpora
 
@@ -53,37 +54,37 @@ def markdown_rows(text: str) -> list[list[str]]:
 
 class TestText:
     def test_every_score_has_its_rule_and_its_counts(self) -> None:
-        found = rows(render_text(spans()))
-        assert ["micro F1", "57.14", "spans by conlleval's rule, micro"] in found
-        assert ["precision", "66.67", "2", "3", "of the predicted spans"] in found
-        assert ["recall", "50.00", "2", "4", "of the gold spans"] in found
-        assert ["strict F1", "66.67", "strict: spans spelled exactly as BIO spells them"] in found
-        assert ["precision", "100.00", "2", "2", "of the predicted strict spans"] in found
+        found = rows(render_text(spans(), width=120))
+        assert ["micro F1", "57.14", "0.0–100.0", "spans by conlleval's rule, micro"] in found
+        assert ["precision", "66.67", "2", "3", "0.0–100.0", "of the predicted spans"] in found
+        assert ["recall", "50.00", "2", "4", "0.0–100.0", "of the gold spans"] in found
+        assert ["strict F1", "66.67", "0.0–100.0", "strict: spans spelled exactly as BIO spells them"] in found
+        assert ["precision", "100.00", "2", "2", "100.0–100.0", "of the predicted strict spans"] in found
         assert ["seqeval F1", "57.14", "seqeval's own count: precision 66.67, recall 50.00"] in found
-        assert ["macro F1", "50.00", "mean F1 of the 3 types in gold, by conlleval's rule"] in found
+        assert ["macro F1", "50.00", "0.0–100.0", "mean F1 of the 3 types in gold, by conlleval's rule"] in found
         assert ["known words", "50.00", "1", "2", "recall over all other gold spans"] in found
-        assert ["tokens", "57.14", "4", "7", "accuracy over tokens"] in found
-        assert ["sentences", "50.00", "1", "2", "sentences with every tag right"] in found
+        assert ["tokens", "57.14", "4", "7", "0.0–100.0", "accuracy over tokens"] in found
+        assert ["sentences", "50.00", "1", "2", "0.0–100.0", "sentences with every tag right"] in found
         assert "Transitions that BIO forbids: 0 in gold, 1 in the prediction." in render_text(spans())
 
     def test_plain_tags(self) -> None:
-        found = rows(render_text(tags()))
+        found = rows(render_text(tags(), width=120))
         assert ["accuracy", "75.00", "3", "4", "accuracy over tokens"] in found
         assert ["unknown words", "100.00", "2", "2", "accuracy over tokens never seen in training"] in found
         assert ["known words", "50.00", "1", "2", "accuracy over tokens seen in training"] in found
-        assert ["macro F1", "60.00", "mean F1 of the 3 tags in gold"] in found
+        assert ["macro F1", "60.00", "-", "mean F1 of the 3 tags in gold"] in found
         assert "seqeval" not in render_text(tags())
 
     def test_labels_come_by_frequency_then_name(self) -> None:
         found = rows(render_text(spans()))
-        first = found.index(["TOWN", "50.00", "50.00", "50.00", "1", "2", "2", "66.67"])
-        assert found[first + 1] == ["ORG", "0.00", "-", "0.00", "0", "0", "1", "0.00"]
-        assert found[first + 2] == ["PER", "100.00", "100.00", "100.00", "1", "1", "1", "100.00"]
+        first = found.index(["TOWN", "50.00", "0.0–100.0", "50.00", "50.00", "1", "2", "2", "66.67"])
+        assert found[first + 1] == ["ORG", "0.00", "0.0–0.0", "-", "0.00", "0", "0", "1", "0.00"]
+        assert found[first + 2] == ["PER", "100.00", "100.0–100.0", "100.00", "100.00", "1", "1", "1", "100.00"]
 
     def test_undefined_is_a_dash_with_its_counts(self) -> None:
         text = render_text(build(([["O"]], [["O"]]), "BIO"))
-        assert ["precision", "-", "0", "0", "of the predicted spans"] in rows(text)
-        assert ["micro F1", "-", "spans by conlleval's rule, micro"] in rows(text)
+        assert ["precision", "-", "0", "0", "-", "of the predicted spans"] in rows(text)
+        assert ["micro F1", "-", "-", "spans by conlleval's rule, micro"] in rows(text)
         assert "unknown words" not in text
 
     @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ class TestText:
         )
         facts: dict[str, Fact] = {"seed": 12345, "tokens/s": 12345.678, "weights": 1234567, "gpu": None}
         found = rows(render_text(replace(tags(), curve=curve, facts=facts)))
-        assert ["V", "N", "1"] in found
+        assert ["V", "N", "1", "w1"] in found
         assert ["dev accuracy, percent", "50.00", "80.00", "90.00", "2", "▁█▆"] in found
         assert ["train loss, nats per token", "2.0000", "0.6667", "0.6667", "3", "█▃▁"] in found
         assert ["3 epochs in 4.5 s."] in found
@@ -183,12 +184,19 @@ class TestText:
 class TestMarkdown:
     def test_tables_hold_what_the_text_holds(self) -> None:
         found = markdown_rows(render_markdown(spans()))
-        assert ["micro F1", "57.14", "", "", "spans by conlleval's rule, micro"] in found
-        assert ["strict F1", "66.67", "", "", "strict: spans spelled exactly as BIO spells them"] in found
-        assert ["TOWN", "50.00", "50.00", "50.00", "1", "2", "2", "66.67"] in found
+        assert ["micro F1", "57.14", "", "", "0.0–100.0", "spans by conlleval's rule, micro"] in found
+        assert ["strict F1", "66.67", "", "", "0.0–100.0", "strict: spans spelled exactly as BIO spells them"] in found
+        assert ["TOWN", "50.00", "0.0–100.0", "50.00", "50.00", "1", "2", "2", "66.67"] in found
         assert ["seed", "7"] in found
-        assert ["– precision", "66.67", "2", "3", "of the predicted spans"] in found  # blanks would be lost
-        assert ["– known words", "50.00", "1", "2", "accuracy over tokens seen in training"] in markdown_rows(
+        assert [
+            "– precision",
+            "66.67",
+            "2",
+            "3",
+            "0.0–100.0",
+            "of the predicted spans",
+        ] in found  # blanks would be lost
+        assert ["– known words", "50.00", "1", "2", "", "accuracy over tokens seen in training"] in markdown_rows(
             render_markdown(tags())
         )
         assert "# An example" in render_markdown(spans()).splitlines()
@@ -200,11 +208,12 @@ class TestMarkdown:
     def test_any_label_reads_as_itself(self, label: str) -> None:
         report = build(([[label, "N"]], [["N", label]]), "plain")
         found = markdown_rows(render_markdown(report))
-        assert [label, "0.00", "0.00", "0.00", "0", "1", "1"] in found
-        assert [label, "N", "1"] in found
+        assert [label, "0.00", "-", "0.00", "0.00", "0", "1", "1"] in found
+        assert [label, "N", "1", "w0"] in found
 
 
 @pytest.mark.parametrize("scheme", ["plain", *SPAN_SCHEMES])
+@settings(max_examples=20)
 @given(data=st.data())
 def test_every_report_renders_without_nan(scheme: str, data: st.DataObject) -> None:
     corpus = data.draw(plain_corpora() if scheme == "plain" else corpora(scheme))

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagger.errors import DataError
+from tagger.evaluation.builder import build_report
 from tagger.evaluation.counts import Ratio, SpanScores, TagScores
-from tagger.evaluation.report import Confusion, CurvePoint, Fact, OwnTags, Report, build_report
+from tagger.evaluation.findings import Confusion, Place
+from tagger.evaluation.report import CurvePoint, Fact, OwnTags, Report
 from tagger.evaluation.scores import score
 from tagger.sentence import Prediction, Sentence
 from tests.strategies import SPAN_SCHEMES, Corpus, corpora, plain_corpora
@@ -48,7 +50,8 @@ class TestBuild:
         tags = [["B-X", "O", "O"]], [["B-X", "B-Y", "O"]]
         assert report.scores == score(*tags, scheme="BIO", tokens=[["w0", "w1", "w2"]], known_words=["w0"])
         assert report.seqeval == pytest.approx((0.5, 1.0, 2 / 3))
-        assert report.most_confused == (Confusion(gold="O", predicted="B-Y", count=1),)
+        place = Place(sentence=0, start=1, end=2)
+        assert report.most_confused == (Confusion(gold=None, predicted="Y", count=1, examples=(place,)),)
         assert report.facts == {"seed": 1}
 
     def test_plain_tags_are_not_given_to_seqeval(self) -> None:
@@ -139,6 +142,7 @@ class TestJson:
         assert Report.from_json(report.to_json()).warnings == ("b", "a")
 
     @pytest.mark.parametrize("scheme", ["plain", *SPAN_SCHEMES])
+    @settings(max_examples=20)
     @given(data=st.data(), curve=st.lists(points, max_size=3), facts=facts)
     def test_round_trip(
         self, scheme: str, data: st.DataObject, curve: list[CurvePoint], facts: dict[str, Fact]
@@ -153,7 +157,7 @@ class TestJson:
 
     def test_derived_scores_are_written_for_the_reader(self) -> None:
         document = json.loads(example().to_json())
-        assert document["format"] == 1
+        assert document["format"] == 2
         scores = document["scores"]
         assert (scores["main_name"], scores["rule"]) == ("micro F1", "spans by conlleval's rule, micro")
         assert (scores["micro"]["precision"], scores["micro"]["recall"]) == (0.5, 1.0)
@@ -196,8 +200,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("damage", "message"),
         [
-            (_change("format", to=2), "its format is not 1"),
-            (_remove("format"), "its format is not 1"),
+            (_change("format", to=3), "its format is not 1 or 2"),
+            (_remove("format"), "its format is not 1 or 2"),
             (_remove("scores"), "report: no key 'scores'"),
             (_remove("scores", "micro", "gold"), r"report\.scores\.micro: no key 'gold'"),
             (_change("extra", to=1), "report: no such key 'extra'"),
@@ -221,6 +225,13 @@ class TestRefusals:
             (_change("facts", "seed", to=[1]), r"report\.facts\.seed: expected a string, a number or null"),
             (_change("own_tags", to={"encoding": "BIO"}), r"report\.own_tags: no key 'num_illegal'"),
             (_change("warnings", to=[1]), r"report\.warnings\[0\]: expected a string"),
+            (_change("most_confused", 0, "examples", 0, "end", to=9), "is no place in the sentences"),
+            (_change("sentences", 0, "gold", 0, to=9), "sentence 1 names a tag that the report does not list"),
+            (_change("sentences", 0, "gold", to=[0]), r"report\.sentences\[0\]: 3 tokens but 1 of gold"),
+            (_change("sentences", to=[]), "is no place in the sentences"),
+            (_change("intervals", to={}), r"report\.intervals: no key 'unit'"),
+            (_change("breakdowns", 0, "buckets", to=[{"name": "x"}]), r"report\.breakdowns\[0\]\.buckets\[0\]: no key"),
+            (_change("words", to={"a": [1]}), r"report\.words\.a: expected a list of 2"),
             (_remove("facts"), "report: no key 'facts'"),
             (_change("facts", to=None), r"report\.facts: expected an object"),
         ],

@@ -282,6 +282,10 @@ class TestForgedVocabulary:
             ("num_buckets", 100_000),
             ("lowercase", 1),
             ("shape", "yes"),
+            ("word_counts", [1]),
+            ("word_counts", [1.5]),
+            ("word_labels", [-1]),
+            ("word_labels", None),
         ],
     )
     def test_wrong_value(self, model: Path, key: str, value: object) -> None:
@@ -305,6 +309,13 @@ class TestForgedVocabulary:
         assert "colour\\x0a: no such key" in refuse(model, naming="vocabulary.json")
         rewrite(model, "vocabulary.json", b"{}")
         assert ": characters: is missing" in refuse(model, naming="vocabulary.json")
+
+    def test_models_of_earlier_versions_count_no_words(self, model: Path) -> None:
+        vocabulary = json.loads((model / "vocabulary.json").read_text())
+        del vocabulary["word_counts"], vocabulary["word_labels"]
+        rewrite(model, "vocabulary.json", json.dumps(vocabulary).encode())
+        loaded = load_model(model).vocabulary
+        assert (loaded.word_counts, loaded.word_labels) == ((), ())
 
     @pytest.mark.parametrize("key", ["words", "characters", "tags"])
     def test_what_occurs_twice(self, model: Path, key: str) -> None:

@@ -183,7 +183,7 @@ class TestFinished:
         assert train(config, tmp_path / "run", resume=True).scores == report.scores
         after = files_of(tmp_path / "run")
         changed = {Path(name).name for name in after if after[name] != before.get(name)}
-        assert changed == {"report.json", "report.md", "README.md"}  # the model's card holds scores too
+        assert changed == {"report.html", "report.json", "report.md", "README.md"}  # the model's card holds scores too
 
     @pytest.mark.parametrize("kept", [0, 2])
     def test_without_its_checkpoints(self, config: Config, tmp_path: Path, kept: int) -> None:

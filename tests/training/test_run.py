@@ -35,7 +35,16 @@ from tagger.training.position import Epoch, Step
 from tagger.training.run import DEFAULT_BATCH_SIZE, Event, Started, train
 from tests.conftest import change
 
-FINISHED = ["checkpoints", "config.yaml", "metrics.jsonl", "model", "report.json", "report.md", "timing.jsonl"]
+FINISHED = [
+    "checkpoints",
+    "config.yaml",
+    "metrics.jsonl",
+    "model",
+    "report.html",
+    "report.json",
+    "report.md",
+    "timing.jsonl",
+]
 BROKEN_OFF = ["checkpoints", "config.yaml", "metrics.jsonl", "model", "timing.jsonl"]
 
 

@@ -11,7 +11,8 @@ import pytest
 from tagger.config import Config
 from tagger.config_file import load_config
 from tagger.errors import ConfigError, OutputError
-from tagger.evaluation.report import Report, build_report
+from tagger.evaluation.builder import build_report
+from tagger.evaluation.report import Report
 from tagger.sentence import Sentence
 from tagger.training.output import writing
 from tagger.training.position import Epoch
@@ -95,7 +96,9 @@ class TestNew:
 
 
 class TestExisting:
-    @pytest.mark.parametrize("name", [*STARTED, "report.json", "report.md", "model", "tensorboard", "checkpoints"])
+    @pytest.mark.parametrize(
+        "name", [*STARTED, "report.json", "report.md", "report.html", "model", "tensorboard", "checkpoints"]
+    )
     def test_is_refused_and_left_alone(self, tiny_config: Config, tmp_path: Path, name: str) -> None:
         """Even a folder `model` that some other program made: a run would put its own in that place."""
         (tmp_path / name).mkdir()
@@ -164,7 +167,7 @@ class TestFailing:
         with pytest.raises(OutputError, match="cannot be written: No space left"):
             write_report(make_report("new"), tmp_path)
         assert Report.from_json((tmp_path / "report.json").read_text()).title == "old"
-        assert names(tmp_path) == ["report.json", "report.md"]
+        assert names(tmp_path) == ["report.html", "report.json", "report.md"]
 
     def test_a_full_disk_at_the_start_leaves_nothing(
         self, tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -181,7 +184,7 @@ class TestFailing:
 class TestReport:
     def test_makes_the_folder(self, tmp_path: Path) -> None:
         write_report(make_report(), tmp_path / "a" / "b")
-        assert names(tmp_path / "a" / "b") == ["report.json", "report.md"]
+        assert names(tmp_path / "a" / "b") == ["report.html", "report.json", "report.md"]
 
     def test_title_that_utf8_cannot_spell(self, tmp_path: Path) -> None:
         """A path that is not UTF-8 is spelled with lone surrogates by Python."""
