@@ -10,7 +10,8 @@ import pytest
 
 from tagger.config import Config
 from tagger.errors import ConfigError, OutputError
-from tagger.evaluation.report import Report, build_report
+from tagger.evaluation.builder import build_report
+from tagger.evaluation.report import Report
 from tagger.sentence import Sentence
 from tagger.training.run import train
 from tagger.training.seeds import SeedReport, SeedScore, render_seeds, train_seeds
