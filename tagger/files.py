@@ -11,6 +11,7 @@ readers ask `find_folder`, which finds it there.
 
 import ctypes
 import errno
+import hashlib
 import os
 import shutil
 import sys
@@ -79,6 +80,12 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         _put_in_place(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_folder(folder: Path) -> Path:

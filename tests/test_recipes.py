@@ -202,6 +202,16 @@ def test_a_recipe_trains(hub: FakeHub, reader: Reader, tmp_path: Path, name: str
     assert {read["commit"] for read in manifest.values()} == {commit}
 
 
+@pytest.mark.parametrize("name", LABELS)
+def test_a_recipe_is_checked_as_training_reads_it(reader: Reader, name: str) -> None:
+    done = reader.call("main", ["data", "check", f"configs/{name}.yaml", "--json"])
+    document = json.loads(done["out"])
+    assert (done["code"], done["err"], document["errors"]) == (0, "", 0), document
+    stats = json.loads(reader.call("main", ["data", "stats", f"configs/{name}.yaml", "--json"])["out"])
+    assert sorted(stats["splits"]["train"]["labels"]) == LABELS[name]
+    assert list(stats["splits"]) == list(document["splits"]) == ["train", "dev", "test"]
+
+
 @pytest.mark.parametrize("path", ["default/train/0000.parquet", "data/train.parquet"])
 def test_the_commit_in_the_manifest_is_the_one_that_was_read(
     hub: FakeHub, reader: Reader, tmp_path: Path, path: str

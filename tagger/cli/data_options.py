@@ -92,6 +92,8 @@ def describe_splits(options: argparse.Namespace) -> DescribedData:
         MissingInputError: there is no such config.
     """
     named = {split: getattr(options, split) for split in SPLITS if getattr(options, split)}
+    if "-" in (*options.inputs, *named.values()):
+        raise ConfigError("-: standard input is not read here; give a file, or /dev/stdin with --scheme and --from")
     if len(options.inputs) == 1 and Path(options.inputs[0]).suffix.lower() in (".yaml", ".yml"):
         return _read_config(options, named)
     if options.settings:

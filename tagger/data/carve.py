@@ -32,6 +32,24 @@ def carve_out(splits: dict[str, Sentences], origins: dict[str, dict[str, str]], 
     origins["dev"] = {**whole, "source": f"{source} ({how})", **drawn}
 
 
+def draw(candidates: Sequence[int], *, share: float, seed: int, where: str) -> set[int]:
+    """Which sentences become dev, as `carve_dev` takes them.
+
+    Args:
+        candidates: the indices of train's sentences that have tokens, in order.
+        share: as in `carve_dev`.
+        seed: as in `carve_dev`.
+        where: what errors call the data.
+
+    Raises:
+        DataError: fewer than two sentences.
+    """
+    if len(candidates) < 2:
+        raise DataError(f"{where}: holds {len(candidates)} sentence, too few to take a dev split from (data.dev_share)")
+    count = min(max(1, round(share * len(candidates))), len(candidates) - 1)
+    return set(sorted(candidates, key=lambda index: sha256(f"{seed} {index}".encode()).digest())[:count])
+
+
 def carve_dev(train: Sentences, *, share: float, seed: int, where: str) -> tuple[Sentences, Sentences]:
     """Cuts train in two by single sentences, which may tear documents apart.
 
@@ -51,10 +69,7 @@ def carve_dev(train: Sentences, *, share: float, seed: int, where: str) -> tuple
         DataError: fewer than two sentences.
     """
     candidates = [index for index, sentence in enumerate(train) if len(sentence)]
-    if len(candidates) < 2:
-        raise DataError(f"{where}: holds {len(candidates)} sentence, too few to take a dev split from (data.dev_share)")
-    count = min(max(1, round(share * len(candidates))), len(candidates) - 1)
-    chosen = set(sorted(candidates, key=lambda index: sha256(f"{seed} {index}".encode()).digest())[:count])
+    chosen = draw(candidates, share=share, seed=seed, where=where)
 
     def pick(*, for_dev: bool) -> Iterator[Sentence]:
         return (train[index] for index in range(len(train)) if (index in chosen) == for_dev)

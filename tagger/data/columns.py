@@ -129,9 +129,9 @@ def read_first_row(
         for number, line in lines:
             if is_boundary(line) or (comments is not None and line.startswith(comments)):
                 continue
-            delimiter = _decide(delimiter, line)
+            delimiter = decide_delimiter(delimiter, line)
             if not header:
-                return number, _split(line, delimiter)
+                return number, split_cells(line, delimiter)
             header = False
     return None
 
@@ -182,8 +182,8 @@ class ColumnReader:
 
     def split(self, line: str) -> list[str]:
         """The cells of a line."""
-        self.delimiter = _decide(self.delimiter, line)
-        return _split(line, self.delimiter)
+        self.delimiter = decide_delimiter(self.delimiter, line)
+        return split_cells(line, self.delimiter)
 
     def _fix_columns(self, cells: list[str], number: int, names: list[str] | None) -> None:
         where = f"{self.name}:{number}"
@@ -213,14 +213,15 @@ class ColumnReader:
         return column - 1 if column > 0 else self.num_columns + column
 
 
-def _decide(delimiter: str, line: str) -> str:
+def decide_delimiter(delimiter: str, line: str) -> str:
     """What separates columns, by the first line that is read."""
     if delimiter != "auto":
         return delimiter
     return "tab" if "\t" in line else "space"
 
 
-def _split(line: str, delimiter: str) -> list[str]:
+def split_cells(line: str, delimiter: str) -> list[str]:
+    """The cells of a line; `delimiter` is tab or space."""
     return line.split("\t") if delimiter == "tab" else _BLANK_RUN.split(line.strip(BLANKS))
 
 

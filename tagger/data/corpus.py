@@ -1,6 +1,5 @@
 """The data section of a config -> Corpus: its splits, where they came from, and what was counted in them."""
 
-import hashlib
 import json
 import re
 import unicodedata
@@ -8,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from tagger.config import DataConfig, SchemeName
 from tagger.data.arrow import ArrowSentences
@@ -18,9 +17,14 @@ from tagger.data.conllu import read_conllu
 from tagger.data.lines import list_names, read_lines
 from tagger.data.rows import read_jsonl
 from tagger.errors import ConfigError, DataError
+from tagger.files import hash_file
 from tagger.schemes import OUTSIDE, SCHEMES, is_legal, is_plain, split_tag
 from tagger.sentence import Sentence
 
+if TYPE_CHECKING:
+    from tagger.data.hub import HubData
+
+_HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 _SPAN_TAG = re.compile(r"[BIESLU]-.+", re.DOTALL)
 _ZERO_WIDTH = ("Cf", "Mn", "Me")  # format characters and marks that take no place of their own
 _LIKELY: tuple[SchemeName, ...] = ("BIO", "IO", "IOB1", "BIOES", "BILOU")  # the commoner first where both fit
@@ -69,13 +73,17 @@ def load_corpus(data: DataConfig) -> Corpus:
             without any known tag.
     """
     if data.format == "hub":
-        loaded, origins = _load_hub_splits(data)
-        splits = {split: ArrowSentences(sentences) for split, sentences in loaded.items()}
+        names = named_sources(data)
+        loaded = load_hub_splits(data, names)
+        splits = {split: ArrowSentences(sentences) for split, sentences in loaded.splits.items()}
+        facts = {"commit": loaded.commit, **({} if loaded.labels is None else {"labels": loaded.labels})}
+        origins = {split: {"source": f"{data.name}/{name}", **facts} for split, name in names.items()}
     else:
-        paths = {"train": data.train, "dev": data.dev, "test": data.test}
-        named = {split: Path(path) for split, path in paths.items() if path}
+        named = {split: Path(path) for split, path in named_sources(data).items()}
         splits = {split: _read_split(path, data, known_only=split != "train") for split, path in named.items()}
-        origins = {split: {"source": str(path), **_hash(path)} for split, path in named.items()}
+        # a pipe can be read only once
+        hashes = {split: {"sha256": hash_file(path)} if path.is_file() else {} for split, path in named.items()}
+        origins = {split: {"source": str(path), **hashes[split]} for split, path in named.items()}
     for split, sentences in splits.items():
         if not sentences.starts[-1]:
             raise DataError(
@@ -162,23 +170,29 @@ def _tag_places(path: Path | None, data: DataConfig) -> str:
     if path is None or not path.is_file():
         return ""
     try:
-        untagged = [sentence for sentence in read_sentences(path, data, tagged=False) if len(sentence)]
-        if not untagged:
+        first = None
+        for sentence in read_sentences(path, data, tagged=False):  # to its end: whether all but the tags is right
+            first = first or (sentence if len(sentence) else None)
+        if first is None:
             return ""
         if data.format == "conll":
             row = read_first_row(path, delimiter=data.delimiter, header=data.header, comments=data.comments)
             return "" if row is None else _describe_row(*row)
-        lines = dict(read_lines(path))
+        if data.format == "conllu":
+            return _describe_keys(line for _, line in read_lines(path))
+        number = int(str(first.source).rpartition(":")[2])
+        line = next(line for at, line in read_lines(path) if at == number)
     except (DataError, OSError):
         return ""
-    if data.format == "conllu":
-        misc = {item for line in lines.values() for cell in line.split("\t")[9:] for item in cell.split("|")}
-        keys = {item.partition("=")[0] for item in misc if "=" in item}
-        return (
-            f"; data.tags can be UPOS, XPOS or a key of MISC ({list_names(sorted(keys)) if keys else 'there is none'})"
-        )
-    number = int(str(untagged[0].source).rpartition(":")[2])
-    return f"; the keys of line {number} are {list_names(json.loads(lines[number]))}"
+    return f"; the keys of line {number} are {list_names(json.loads(line))}"
+
+
+def _describe_keys(lines: Iterable[str]) -> str:
+    keys: set[str] = set()
+    for line in lines:
+        for cell in line.split("\t")[9:]:
+            keys.update(item.partition("=")[0] for item in cell.split("|") if "=" in item)
+    return f"; data.tags can be UPOS, XPOS or a key of MISC ({list_names(sorted(keys)) if keys else 'there is none'})"
 
 
 def _describe_row(number: int, cells: list[str]) -> str:
@@ -203,12 +217,25 @@ def _refuse_spans(sentences: ArrowSentences, data: DataConfig, *, where: str) ->
         )
 
 
-def _load_hub_splits(data: DataConfig) -> tuple[dict[str, list[Sentence]], dict[str, dict[str, str]]]:
+def named_sources(data: DataConfig) -> dict[str, str]:
+    """Each split that a data section names -> its file, or the dataset's name of it."""
+    if data.format == "hub":
+        return dict(_HUB_SPLITS if data.splits is None else data.splits)
+    named = {"train": data.train, "dev": data.dev, "test": data.test}
+    return {split: path for split, path in named.items() if path}
+
+
+def load_hub_splits(data: DataConfig, names: Mapping[str, str], *, checked: bool = True) -> "HubData":
+    """Reads splits of the dataset that a data section describes.
+
+    Args:
+        data: the data section.
+        names: our name of each split -> the dataset's.
+        checked: whether tags are held against the scheme.
+    """
     from tagger.data.hub import load_hub
 
-    names = data.splits if data.splits is not None else {"train": "train", "dev": "validation", "test": "test"}
-    labels = Path(data.labels) if isinstance(data.labels, str) else data.labels
-    loaded = load_hub(
+    return load_hub(
         str(data.name),
         config=data.config,
         revision=data.revision,
@@ -217,12 +244,10 @@ def _load_hub_splits(data: DataConfig) -> tuple[dict[str, list[Sentence]], dict[
         tags=str(data.tags or "tags"),
         scheme=data.scheme,
         unknown=data.unknown_tag,
-        labels=labels,
+        labels=Path(data.labels) if isinstance(data.labels, str) else data.labels,
         streaming=data.streaming,
+        checked=checked,
     )
-    facts = {"commit": loaded.commit, **({} if loaded.labels is None else {"labels": loaded.labels})}
-    origins = {split: {"source": f"{data.name}/{name}", **facts} for split, name in names.items()}
-    return loaded.splits, origins
 
 
 def _count(sentences: ArrowSentences, data: DataConfig) -> dict[str, str | int]:
@@ -262,14 +287,3 @@ def _labels(sentences: ArrowSentences, data: DataConfig) -> tuple[str, ...]:
     if is_plain(data.scheme):
         return tuple(sorted(tags))
     return tuple(sorted({split_tag(tag, data.scheme)[1] for tag in tags if tag != OUTSIDE}))
-
-
-def _hash(path: Path) -> dict[str, str]:
-    """The SHA-256 of a file; nothing of a pipe, which can be read only once."""
-    if not path.is_file():
-        return {}
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return {"sha256": digest.hexdigest()}

@@ -78,6 +78,7 @@ def load_hub(
     unknown: str | None = None,
     labels: Sequence[str] | Path | None = None,
     streaming: bool = False,
+    checked: bool = True,
 ) -> HubData:
     """Reads splits of a dataset on the Hugging Face Hub.
 
@@ -95,6 +96,7 @@ def load_hub(
         labels: names of bare integers in the order of their ids, or a file of them (JSON list, JSON object
             name -> id, or one name a line). Where None, the repository's `dataset/label.json` or `label.json` is used.
         streaming: read the rows as they download instead of downloading the files first.
+        checked: whether tags that the scheme does not have, or that may not be unknown, are errors.
 
     Returns:
         The sentences by our names of the splits, each with `source` = `name/split/row N`, where `split` is the
@@ -106,7 +108,7 @@ def load_hub(
         DataError: rows that cannot be used, or files that cannot be read.
         OutputError: the cache cannot be written.
     """
-    columns = Columns(tokens=tokens, tags=tags, scheme=scheme, unknown=unknown)
+    columns = Columns(tokens=tokens, tags=tags, scheme=scheme, unknown=unknown, checked=checked)
     snapshot = resolve(name, revision, kind="dataset")
     opened = _open(name, snapshot, config=config, streaming=streaming)
     finder = _LabelFinder(opened, labels)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tagger.data.lines import TagChecker, read_lines
+from tagger.data.strict_json import parse_json
 from tagger.errors import ConfigError, DataError
-from tagger.schemes import OUTSIDE, join_tag
-from tagger.sentence import Sentence
+from tagger.schemes import OUTSIDE, PLAIN, join_tag
+from tagger.sentence import MAX_TOKENS, Sentence
 
 ROWS_PER_READ = 1000
 UNLABELLED = -1
@@ -32,6 +33,7 @@ class Columns:
         scheme: how the tags spell spans, or `plain`.
         unknown: the tag (or the name of the class label) where nobody knows the tag; None: every tag is known.
         known_only: whether an unknown tag is an error.
+        checked: whether tags are held against the scheme; False: whoever asks for the rows does it.
     """
 
     tokens: str
@@ -39,6 +41,7 @@ class Columns:
     scheme: str
     unknown: str | None = None
     known_only: bool = False
+    checked: bool = True
 
 
 def check_columns(features: Mapping[str, Any], columns: Columns, *, where: str) -> None:
@@ -121,9 +124,11 @@ def _read_labels(path: Path) -> Mapping[int, str]:
     if not lines or not lines[0].lstrip().startswith(("[", "{")):
         return dict(enumerate(lines))
     try:
-        value = json.loads("\n".join(lines))
+        value = parse_json("\n".join(lines))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: not usable JSON: {error}") from error
     pairs = list(enumerate(value)) if isinstance(value, list) else [(number, tag) for tag, number in value.items()]
     fits = all(type(number) is int and isinstance(tag, str) for number, tag in pairs)
     if not fits or len({number for number, _ in pairs}) < len(pairs):
@@ -145,10 +150,12 @@ def read_rows(dataset: Any, columns: Columns, names: Mapping[int, str] | None, *
 
     Raises:
         DataError: `where/row N` of a token or tag that is null, empty, without a name or none of the scheme's, and of
-            a row with more tokens or fewer than tags.
+            a row with more tokens or fewer than tags, or with too many.
     """
     wanted = [column for column in (columns.tokens, columns.tags) if column is not None]
-    checker = TagChecker(scheme=columns.scheme, unknown=columns.unknown, known_only=columns.known_only)
+    checker = TagChecker(scheme=PLAIN)
+    if columns.checked:
+        checker = TagChecker(scheme=columns.scheme, unknown=columns.unknown, known_only=columns.known_only)
     row = 0
     for table in dataset.select_columns(wanted).with_format("arrow").iter(batch_size=ROWS_PER_READ):
         all_tokens = table.column(columns.tokens).to_pylist()
@@ -158,6 +165,8 @@ def read_rows(dataset: Any, columns: Columns, names: Mapping[int, str] | None, *
             if tokens is None or not all(tokens):
                 problem = "the tokens are" if tokens is None else "a token is"
                 raise DataError(f"{source}: {problem} {'empty' if '' in (tokens or ()) else 'null'}")
+            if len(tokens) > MAX_TOKENS:
+                raise DataError(f"{source}: expected a row of at most {MAX_TOKENS:,} tokens, found {len(tokens):,}")
             tags = None
             if columns.tags is not None:
                 if values is None or len(values) != len(tokens):

@@ -16,9 +16,9 @@ from tagger.data.label_rules import TRAIN, LabelCounts
 from tagger.data.lines import TagChecker, quote
 from tagger.data.recurrence import SentenceMemory, quote_sentence
 from tagger.data.scan import LineTally, scan
-from tagger.data.scanned import BAD_LINE, RAGGED, Scanned, check_tags
+from tagger.data.scanned import BAD_LINE, RAGGED, Scanned, check_tags, message_of
 from tagger.data.scheme_evidence import CANDIDATES, SchemeEvidence
-from tagger.data.splits import named_splits, read_split
+from tagger.data.splits import DEV, describe_source, draw_dev, named_splits, read_split
 from tagger.errors import DataError
 from tagger.schemes import ALIASES, PLAIN, is_plain
 
@@ -72,7 +72,7 @@ class _Linter:
         self._data, self._options = data, options
         self._scheme = ALIASES.get(data.scheme, data.scheme)
         self._found = Collector(kinds_by(options), limit=options.examples)
-        self._memory = SentenceMemory(min_length=options.min_recurring)
+        self._memory = SentenceMemory(min_length=options.min_recurring, unknown=data.unknown_tag)
         self._labels = LabelCounts(scheme=self._scheme, unknown=data.unknown_tag)
         self._clean: set[str] = set()
         self._sizes: dict[str, SplitSize] = {}
@@ -90,13 +90,30 @@ class _Linter:
             num_ragged += kind == RAGGED
             self._found.add(kind, str(path) if line is None else at(line), message)
 
+        is_drawn = split == DEV and bool(self._data.dev_share)  # from train, whose lines have been judged
         tally = LineTally()
-        sentences = scan(path, self._data, known_only=split != TRAIN, report=note, tally=tally)
-        self._read(split, sentences, source=str(path), at=at)
+        report = _ignore if is_drawn else note
+        sentences = scan(path, self._data, known_only=split != TRAIN, report=report, tally=tally)
+        self._read(split, self._part(split, path, sentences), at=at)
+        if is_drawn:
+            return
         if num_ragged > self._sizes[split].tokens and self._data.format == "conll":
             message = f"{num_ragged:,} rows have other columns than the first one; is that a title or a header?"
             self._found.add(BAD_LINE, str(path), message)
         self._check_lines(path, tally)
+
+    def _part(self, split: str, path: Path, sentences: Iterable[Scanned]) -> Iterable[Scanned]:
+        """What `data.dev_share` makes of a file: train without what it draws, or that."""
+        if not self._data.dev_share or split not in (TRAIN, DEV):
+            return sentences
+        whole = scan(path, self._data, known_only=False, report=_ignore, tally=LineTally())
+        chosen: set[int] = set()
+        try:
+            chosen = draw_dev(self._data, whole)
+        except DataError as error:
+            if split == TRAIN:
+                self._found.add("nothing", str(path), message_of(error, str(path)))
+        return (each for number, each in enumerate(sentences) if (number in chosen) == (split == DEV))
 
     def read_rows(self, split: str, source: str) -> None:
         """Looks through a split of a dataset."""
@@ -108,19 +125,19 @@ class _Linter:
             self._found.add(kind, source if row is None else at(row), message)
 
         def rows() -> Iterable[Scanned]:
-            # read as plain, so that a wrong tag does not end it
-            unchecked = replace(self._data, scheme="plain", unknown_tag=None)
             try:
-                for number, sentence in enumerate(read_split(unchecked, split)):
+                for sentence in read_split(self._data, split, checked=False):  # a wrong tag does not end it
+                    number = int(str(sentence.source).rpartition(" ")[2])
                     yield check_tags(sentence, number, checker=checker, report=note)
             except DataError as error:
                 where, _, message = str(error).partition(": ")
                 self._found.add(BAD_LINE, where, message)
 
         checker = TagChecker(scheme=self._scheme, unknown=self._data.unknown_tag, known_only=split != TRAIN)
-        self._read(split, rows(), source=source, at=at)
+        self._read(split, rows(), at=at)
 
-    def _read(self, split: str, sentences: Iterable[Scanned], *, source: str, at: Callable[[int], str]) -> None:
+    def _read(self, split: str, sentences: Iterable[Scanned], *, at: Callable[[int], str]) -> None:
+        source = describe_source(self._data, split)
         evidence = SchemeEvidence(unknown=self._data.unknown_tag)
         num_sentences = num_tokens = 0
         for each in sentences:

@@ -35,14 +35,15 @@ class SentenceMemory:
 
     Args:
         min_length: tokens from which on a sentence that comes again is told; shorter ones are counted only.
+        unknown: the tag that stands where nobody knows the tag, which contradicts none; None: there is none.
 
     Attributes:
         short_duplicates: sentences too short to be told that came again in their own split.
         short_leaks: likewise, in another split.
     """
 
-    def __init__(self, *, min_length: int) -> None:
-        self._min_length = min_length
+    def __init__(self, *, min_length: int, unknown: str | None = None) -> None:
+        self._min_length, self._unknown = min_length, unknown
         self._known: dict[bytes, tuple[str, str, bytes]] = {}
         self._tag_ids: dict[str, int] = {}
         self.short_duplicates = 0
@@ -79,7 +80,8 @@ class SentenceMemory:
             self.short_leaks += 1
         if len(tokens) >= MIN_COMPARED:
             before = self._tags_of(known, len(tokens))
-            position = next((at for at, pair in enumerate(zip(tags, before, strict=True)) if pair[0] != pair[1]), None)
+            pairs = enumerate(zip(tags, before, strict=True))
+            position = next((at for at, (tag, old) in pairs if tag != old and self._unknown not in (tag, old)), None)
             if position is not None:
                 message = f"{quote(tokens[position])} is {tags[position]}, but {before[position]} in the sentence at "
                 message += f"{known_where}: {quote_sentence(tokens)}"

@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from tagger.config import DataConfig
-from tagger.data.columns import DOCSTART, is_boundary
+from tagger.data.columns import DOCSTART, decide_delimiter, is_boundary, split_cells
 from tagger.data.lines import BLANKS
 from tagger.data.repair import Changes, LineSource
-from tagger.errors import DataError
 from tagger.schemes import OUTSIDE
 from tagger.sentence import Sentence
 
@@ -18,6 +17,7 @@ _MISC = 9
 _MARK = "\ufeff"
 _RUN = re.compile(r"([ \t]+)")
 _WORD = re.compile(r"[0-9]+")
+_JSON_BLANKS, _JSON_COLON, _JSON_COMMA = (re.compile(rf"[ \t]*{mark}[ \t]*") for mark in ("", ":", ","))
 
 
 class Rewriter:
@@ -55,7 +55,7 @@ class Rewriter:
             if number < start or not body.strip(BLANKS):
                 lines.append(text)
             elif self._data.format == "jsonl":
-                lines.append(self._respell_row(body, tags, where=f"{self._lines.source_name}:{number}") + end)
+                lines.append(_replace_value(body, str(self._data.tags or "tags"), tags) + end)
             elif self._data.format == "conllu":
                 cells = body.split("\t")
                 if _WORD.fullmatch(cells[0]):
@@ -66,13 +66,22 @@ class Rewriter:
                 lines.append(text if tag is None or self._layout is None else self._layout.replace(body, tag) + end)
         return "".join(lines).encode()
 
-    def _respell_row(self, line: str, tags: list[str], *, where: str) -> str:
-        row = json.loads(line.removeprefix(_MARK))
-        row[str(self._data.tags or "tags")] = tags
-        try:
-            return json.dumps(row, ensure_ascii=False, allow_nan=False)
-        except ValueError:
-            raise DataError(f"{where}: holds a number too large to be written again") from None
+
+def _replace_value(line: str, key: str, value: list[str]) -> str:
+    """A line that holds a JSON object, with another value under a key; all else stays as it is spelled.
+
+    An object read and written again would lose digits of numbers, and half surrogate pairs could not be written.
+    """
+    decode = json.JSONDecoder().raw_decode
+    at = line.index("{") + 1
+    while True:
+        at = _JSON_BLANKS.match(line, at).end()  # type: ignore[union-attr]
+        name, at = decode(line, at)
+        start = _JSON_COLON.match(line, at).end()  # type: ignore[union-attr]
+        _, at = decode(line, start)
+        if name == key:
+            return line[:start] + json.dumps(value, ensure_ascii=False) + line[at:]
+        at = _JSON_COMMA.match(line, at).end()  # type: ignore[union-attr]
 
 
 class _Layout:
@@ -102,11 +111,11 @@ def _find_layout(lines: list[str], data: DataConfig) -> _Layout:
     first = next(
         row for row in rows if not is_boundary(row) and not (comments is not None and row.startswith(comments))
     )
-    is_tabbed = data.delimiter == "tab" or (data.delimiter == "auto" and "\t" in first)
+    delimiter = decide_delimiter(data.delimiter, first)
+    is_tabbed = delimiter == "tab"
     column = -1 if data.tags is None else data.tags
     if isinstance(column, str):
-        names = first.split("\t") if is_tabbed else first.split()
-        return _Layout(is_tabbed=is_tabbed, column=names.index(column))
+        return _Layout(is_tabbed=is_tabbed, column=split_cells(first, delimiter).index(column))
     return _Layout(is_tabbed=is_tabbed, column=column - 1 if column > 0 else column)
 
 
@@ -141,6 +150,8 @@ class LeftOut:
     def __init__(self, data: DataConfig, lines: LineSource, lost: Changes) -> None:
         self._data, self._lines, self._lost = data, lines, lost
         self._is_header = data.header
+        self._delimiter = data.delimiter
+        self._is_inside = False  # a sentence of columns, in which no line is a comment
 
     def count(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
         """Lets sentences pass, and looks at the lines that each came from."""
@@ -153,20 +164,24 @@ class LeftOut:
         find = {"conll": self._find_columns, "conllu": self._find_fields, "jsonl": self._find_keys}[self._data.format]
         for number, raw in self._lines.take():
             line = raw.decode().removeprefix(_MARK if number == 1 else "").rstrip("\r\n")
-            if line.strip(BLANKS):
-                for what in find(line):
-                    self._lost.add(what, f"{self._lines.source_name}:{number}")
+            if not line.strip(BLANKS):
+                self._is_inside = False
+                continue
+            for what in find(line):
+                self._lost.add(what, f"{self._lines.source_name}:{number}")
 
     def _find_columns(self, line: str) -> Iterable[str]:
         if is_boundary(line):
+            self._is_inside = False
             return [f"{DOCSTART} lines"]
-        if self._data.comments is not None and line.startswith(self._data.comments):
+        if not self._is_inside and self._data.comments is not None and line.startswith(self._data.comments):
             return ["comments"]
+        self._delimiter = decide_delimiter(self._delimiter, line)
         if self._is_header:
             self._is_header = False
             return ["header lines"]
-        is_tabbed = self._data.delimiter == "tab" or (self._data.delimiter == "auto" and "\t" in line)
-        columns = line.count("\t") + 1 if is_tabbed else len(line.strip(BLANKS).split())
+        self._is_inside = True
+        columns = len(split_cells(line, self._delimiter))
         return ["rows with further columns"] if columns > len(("token", "tag")) else []
 
     def _find_fields(self, line: str) -> Iterable[str]:

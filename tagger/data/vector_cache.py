@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagger.data.published import cache_folder
-from tagger.files import replacing
+from tagger.files import hash_file, replacing
 
 Vectors = npt.NDArray[np.float32]
 Block = tuple[list[str], Vectors]  # some words and their vectors, (V, dim)
@@ -54,12 +54,6 @@ def cached_blocks(path: Path, dim: int, *, parse: Callable[[], Iterable[Block]])
             yield from parse()
             return
     yield from _read(entry, dim)
-
-
-def hash_file(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_sound(entry: Path) -> bool:

@@ -1,6 +1,5 @@
 """evaluate(): a trained model on sentences with gold tags -> Report."""
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from tagger.data.vocab import known_words
 from tagger.errors import ConfigError, DataError
 from tagger.evaluation.builder import UNKNOWN_ORIGIN, Origin, Rival, build_report
 from tagger.evaluation.report import CurvePoint, Fact, Report
+from tagger.files import hash_file
 from tagger.inference.device import pick_device
 from tagger.inference.hub_models import locate_model
 from tagger.inference.model_folder import SavedModel, load_model
@@ -273,12 +273,6 @@ def _checked(sentences: Sequence[Sentence]) -> list[Sentence]:
 def _name_of(model: Path) -> str:
     folder = model.absolute()
     return folder.parent.name if folder.name == "model" else folder.name
-
-
-def hash_file(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash_of_train(saved: SavedModel) -> object:

@@ -326,6 +326,7 @@ class TestHub:
             "unknown": None,
             "labels": Path("/l.txt"),
             "streaming": False,
+            "checked": True,
         }
         assert corpus.manifest["test"] == {
             "source": "o/n/held_out",

@@ -57,6 +57,7 @@ def fill(hub: FakeHub) -> None:
     hub.commit("marl/text", {"train.parquet": table(["Rain in Marl"], [["O"]])})
     hub.commit("marl/nested", {"train.parquet": table([[["Rain"]]], [[[0]]])})
     hub.commit("marl/floats", {"train.parquet": table([["Rain"]], [[0.5]])})
+    hub.commit("marl/long", {"train.parquet": table([["w"], ["w"] * 100_001], [["O"], ["O"] * 100_001])})
     hub.commit("marl/damaged", {"train.parquet": b"PAR1 and then nothing"})
     card = "---\nconfigs:\n" + "".join(
         f"- config_name: {name}\n  data_files:\n  - split: train\n    path: {name}/train.parquet\n" for name in "ab"
@@ -112,6 +113,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "text": {"name": "marl/text"},
     "nested tokens": {"name": "marl/nested", "tags": None},
     "floats": {"name": "marl/floats"},
+    "long": {"name": "marl/long"},
     "damaged": {"name": "marl/damaged"},
     "unknown": {"name": "marl/unknown", "unknown": "_"},
     "unknown label": {"name": "marl/unknown-named", "unknown": "_", "streaming": True},
@@ -251,6 +253,7 @@ def test_a_dataset_of_json_lines(answers: dict[str, Any], key: str) -> None:
         ("text", "ConfigError", ["data.tokens", "marl/text/train", "string"]),
         ("nested tokens", "ConfigError", ["data.tokens: column 'tokens' of marl/nested/train holds lists of List("]),
         ("floats", "ConfigError", ["data.tags: column 'tags' of marl/floats holds lists of float64, not of strings"]),
+        ("long", "DataError", ["marl/long/train/row 1: expected a row of at most 100,000 tokens, found 100,001"]),
         ("damaged", "DataError", ["marl/damaged: cannot be read"]),
         ("no repository", "MissingInputError", ["marl/nowhere: no such dataset"]),
         ("bad name", "ConfigError", ["data.name", "marl/no/where"]),
@@ -280,6 +283,8 @@ def test_errors_are_one_line_that_says_where(answers: dict[str, Any], key: str, 
         ('{"O": 0, "B-PLACE": 0, "I-PLACE": 2}', "DataError"),
         ('{"O": [0]}', "DataError"),
         ("[", "DataError"),
+        ("[" * 100_000, "DataError"),
+        ('{"O": 0, "B-PLACE": 1, "I-PLACE": 2, "O": 3}', "DataError"),
         (None, "MissingInputError"),
     ],
 )
@@ -293,6 +298,22 @@ def test_labels_from_a_file(reader: Reader, tmp_path: Path, content: str | None,
         assert str(file) in answer["message"]
     else:
         assert answer["splits"] == {"train": rows(where="marl/ints/train")}
+
+
+def test_the_linter_reads_tags_as_training_does(reader: Reader, tmp_path: Path) -> None:
+    """Types are tags of IO, and -1 is the unknown tag: in train alone, so of two splits one has a finding by row."""
+    config = tmp_path / "a.yaml"
+    for lines, expected in (
+        ("name: marl/types, scheme: IO, splits: {train: train}", {}),
+        (
+            "name: marl/minus, scheme: BIO, unknown_tag: _, splits: {train: train, test: train}",
+            {"bad-tag": ["marl/minus/train/row 1"]},
+        ),
+    ):
+        config.write_text(f"data: {{format: hub, {lines}}}\n", encoding="utf-8")
+        found = json.loads(reader.call("main", ["data", "check", str(config), "--json"])["out"])["findings"]
+        errors = {each["kind"]: each["examples"] for each in found if each["severity"] == "error"}
+        assert {kind: [example["where"] for example in each] for kind, each in errors.items()} == expected
 
 
 def test_a_new_commit_is_read_and_an_old_one_can_be_asked_for(hub: FakeHub, reader: Reader) -> None:

@@ -11,6 +11,7 @@ from tagger.config import DataConfig
 from tagger.data.findings import ERROR, KINDS, WARNING, Collector, Group, LintOptions, LintReport
 from tagger.data.lint import guess_scheme, lint
 from tagger.data.recurrence import SentenceMemory
+from tagger.data.splits import read_split
 from tagger.schemes import convert_tags, illegal_transitions
 from tests.conftest import SAMPLE
 from tests.strategies import SPAN_SCHEMES, tag_sequences
@@ -216,6 +217,31 @@ class TestRecurrence:
         ((where, message),) = found(check(train=path), "tag-conflict")
         assert where == f"{path}:6"
         assert message == f"""'Jordan' is B-PER, but B-LOC in the sentence at {path}:1: "in Jordan today\""""
+
+    def test_a_tag_that_nobody_knows_contradicts_none(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a", "in Jordan/_ today/_", "in Jordan/B-PER today", "in/_ Jordan/B-LOC today")
+        assert found(check(train=path, unknown_tag="_"), "tag-conflict") == []
+
+    def test_what_dev_share_draws_is_a_split(self, tmp_path: Path) -> None:
+        """As in training: a sentence that comes again is leakage where one of the two is drawn."""
+        path = tmp_path / "a"
+        write(path, *(f"{LONG} {number // 2}" for number in range(20)))
+        data = DataConfig(train=str(path), scheme="BIO", dev_share=0.3, dev_seed=3)
+        report = lint(data, LintOptions(examples=None))
+        assert {name: size.sentences for name, size in report.splits.items()} == {"train": 14, "dev": 6}
+        assert report.splits["dev"].source == f"{path} (0.3 drawn by seed 3)"
+        kept = {each.tokens: each.source for each in read_split(data, "train")}
+        leaked = {each.source for each in read_split(data, "dev") if each.tokens in kept}
+        assert {where for where, _ in found(report, "leakage")} == leaked != set()
+
+    def test_problems_of_a_file_that_dev_is_drawn_from_are_told_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "a"
+        path.write_bytes(b"\xef\xbb\xbf" + b"a\tO\n\n" * 5 + b"b\n\n")
+        report = lint(DataConfig(train=str(path), scheme="BIO", dev_share=0.5), LintOptions(min_count=1))
+        assert (kinds(report)["ragged-columns"], kinds(report)["line-end"]) == (1, 1)
+        path.write_text("a\tO\n")
+        report = lint(DataConfig(train=str(path), scheme="BIO", dev_share=0.5), LintOptions(min_count=1))
+        assert found(report, "nothing")[0][1].startswith("holds 1 sentence, too few to take a dev split from")
 
     def test_many_tags_are_remembered_exactly(self) -> None:
         """More than 255 tags no longer fit into a byte each."""

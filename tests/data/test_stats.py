@@ -1,5 +1,6 @@
 """What is in a corpus: against counting by hand, and quantiles against sorting."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.config import DataConfig
+from tagger.data.corpus import load_corpus
+from tagger.data.splits import read_split
 from tagger.data.stats import Lengths, Rate, describe_corpus, quantiles
-from tagger.errors import DataError
+from tagger.errors import ConfigError, DataError
 
 
 def write(path: Path, text: str) -> str:
@@ -49,6 +52,26 @@ def test_without_train_nothing_is_unknown(tmp_path: Path) -> None:
 def test_an_empty_file_has_no_lengths(tmp_path: Path) -> None:
     split = describe_corpus(DataConfig(train=write(tmp_path / "a", "\n"))).splits["train"]
     assert (split.sentences, split.lengths, Rate(count=0, total=0).value) == (0, None, None)
+
+
+def test_what_dev_share_draws_is_a_split(tmp_path: Path) -> None:
+    data = DataConfig(
+        train=write(tmp_path / "a", "".join(f"w{at}/N\n\n" for at in range(20))), dev_share=0.2, dev_seed=3
+    )
+    corpus = load_corpus(data)
+    stats = describe_corpus(data).splits
+    assert list(stats) == ["train", "dev"]
+    for name, part in (("train", corpus.train), ("dev", corpus.dev)):
+        assert list(read_split(data, name)) == list(part)
+        assert stats[name].sentences == len(part)
+        assert stats[name].source == corpus.manifest[name]["source"]
+    assert stats["dev"].unknown_words == Rate(count=4, total=4)
+
+
+def test_a_pipe_cannot_be_drawn_from(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(ConfigError, match=r"^data\.dev_share: .*a is no file that could be read twice"):
+        describe_corpus(DataConfig(train=str(tmp_path / "a"), dev_share=0.2))
 
 
 def test_bad_data_are_located(tmp_path: Path) -> None:
