@@ -150,7 +150,7 @@ class LeftOut:
     def __init__(self, data: DataConfig, lines: LineSource, lost: Changes) -> None:
         self._data, self._lines, self._lost = data, lines, lost
         self._is_header = data.header
-        self._delimiter = data.delimiter
+        self._delimiter: str = data.delimiter
         self._is_inside = False  # a sentence of columns, in which no line is a comment
 
     def count(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:

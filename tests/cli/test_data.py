@@ -104,6 +104,7 @@ class TestCheck:
         [
             ([], 2, "expected a config or files (see tagger data check --help)"),
             (["none.conll"], 66, "none.conll: no such file"),
+            (["-"], 2, "-: standard input is not read here; give a file, or /dev/stdin with --scheme and --from"),
             (["a", "b", "c", "d"], 2, "4 files, but there are three splits: name them with --train, --dev and --test"),
             (["train.x", "other.x"], 2, "which file is which split? Their names do not tell: use --train, --dev"),
             (["a.conll", "b.jsonl"], 2, "--from: the files' endings tell different formats; say which one it is"),
