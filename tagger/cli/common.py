@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tagger.config import DataConfig
 
 _MAX_THREADS = 4096
+_NARROWEST, _WIDTH = 60, 88  # columns of tables
 
 
 def given(word: str) -> str:
@@ -95,6 +97,11 @@ def column_or_key(where: str, *, option: str, data: "DataConfig") -> int | str:
         if data.header:
             return where
         raise ConfigError(f"{option}: expected a column number (from 1; -1 is the last), got {where!r}") from None
+
+
+def terminal_width() -> int:
+    """Columns to print tables within: those of a narrow terminal, else what reads well, in files too."""
+    return max(_NARROWEST, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns))
 
 
 def print_text(text: str) -> None:

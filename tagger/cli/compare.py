@@ -4,7 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from tagger.cli.common import add_hardware_options, check_folder, given, given_path, print_text, set_threads
+from tagger.cli.common import (
+    add_hardware_options,
+    check_folder,
+    given,
+    given_path,
+    print_text,
+    set_threads,
+    terminal_width,
+)
 
 SUMMARY = "say whether one system is better than another"
 DESCRIPTION = """\
@@ -51,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     comparison = compare(
         options.first, *options.others, data=options.data, num_shuffles=options.shuffles, device=options.device
     )
-    print_text(render_text(comparison))
+    print_text(render_text(comparison, width=terminal_width()))
     if options.out:
         write_comparison(comparison, options.out)
         print(f"The comparison is in {options.out}", file=sys.stderr)

@@ -14,6 +14,7 @@ from tagger.cli.common import (
     given_path,
     print_text,
     set_threads,
+    terminal_width,
 )
 from tagger.errors import ConfigError
 
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace) -> None:
             unknown=saved.config.data.unknown_tag,
         )
         report = evaluate_gold(predictor, gold, rivals=rivals, min_precision=options.min_precision)
-        print_text(render_text(report) + ("" if path is options.data[-1] else "\n"))
+        print_text(render_text(report, width=terminal_width()) + ("" if path is options.data[-1] else "\n"))
         if folders:
             write_report(report, folders[number])
             print(f"The report is in {folders[number]}", file=sys.stderr)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagger.cli.common import given, given_path, print_text
+from tagger.cli.common import given, given_path, print_text, terminal_width
 from tagger.errors import TaggerError
 from tagger.training.output import writing
 from tagger.training.signals import Terminated
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
 
     resuming = {"resume": options.resume, "allow_changes": options.allow_changes}
     if options.seeds is None:
-        print_text(render_text(_train(config, options.out, **resuming)))
+        print_text(render_text(_train(config, options.out, **resuming), width=terminal_width()))
         print(f"The model and the report are in {options.out}", file=sys.stderr)
         return
     seeds = train_seeds(config, options.out, num_seeds=options.seeds, train=_train_seed, **resuming)

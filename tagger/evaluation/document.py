@@ -1,6 +1,7 @@
 """Dataclasses as JSON documents: strict in both directions, laid out so that people can read and compare them."""
 
 import json
+import reprlib
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -41,7 +42,9 @@ def read_document(kind: Any, text: str, *, name: str, versions: Collection[int])
         found = document.pop("format", None)
         if isinstance(found, bool) or found not in versions:
             known = " or ".join(map(str, versions))
-            raise ValueError(f"its format is not {known}, which this version of tagger reads")
+            if found is None:
+                raise ValueError(f"no key 'format', which says how it is laid out: expected {known}")
+            raise ValueError(f"format: expected {known}, got {reprlib.repr(found)}: a newer tagger may read it")
     return from_plain(kind, document, name)
 
 

@@ -53,7 +53,8 @@ def make_page(report: Report, *, full: bool) -> Page:
     if report.curve:
         sections.append(_draw_curve(report.curve, scores.main_name))
     if report.facts:
-        rows = tuple((clean(name), _show_fact(name, value)) for name, value in report.facts.items())
+        facts = [(name, value) for name, value in report.facts.items() if full or not name.endswith("sha256")]
+        rows = tuple((clean(name), _show_fact(name, value)) for name, value in facts)
         sections.append(Section(heading="How it was made", columns=("what", "value"), align="ll", rows=rows))
     if full:
         sections += list_origin(report)

@@ -53,13 +53,17 @@ def resample_totals(counts: Floats, *, num_resamples: int = NUM_RESAMPLES, seed:
 
 
 def find_interval(values: Floats) -> Interval | None:
-    """The middle 95 % of a score's resamples (R,); those where it is undefined are left out, None if all are."""
+    """The middle 95 % of a score's resamples (R,), those left out in which it is undefined.
+
+    None if it is undefined in all, or the same in all, as where all is right or all lies in one unit: that would pass
+    for certainty, where in truth nothing is known of other units.
+    """
     defined = np.sort(values[np.isfinite(values)])
     if not len(defined):
         return None
     places = np.array(_TAILS) * (len(defined) - 1)  # np.percentile does the same, ten times as slowly
     low, high = np.interp(places, np.arange(len(defined)), defined).tolist()
-    return Interval(low=low, high=high)
+    return Interval(low=low, high=high) if low < high else None
 
 
 def paired_interval(

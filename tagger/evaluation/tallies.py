@@ -52,19 +52,24 @@ class Tallies:
     Attributes:
         counts: (U, C) what is counted in each unit.
         scores: the scores, each with its columns.
+        has_all_labels: whether every label of gold is among them.
     """
 
     counts: Floats
     scores: tuple[Tally, ...]
+    has_all_labels: bool
 
     def find(self, group: str) -> dict[str, Tally]:
         """The scores of a group by name."""
         return {each.name: each for each in self.scores if each.group == group}
 
     def macro_f1(self, totals: Floats) -> Floats:
-        """Mean F1 of the labels that gold has, in each row of totals (R, C): (R,), NaN where it has none."""
+        """Mean F1 of the labels that gold has, in each row of totals (R, C): (R,), NaN where it has none.
+
+        NaN too where not every label has columns: the mean of the commonest is another score.
+        """
         labels = list(self.find(LABEL).values())
-        if not labels:
+        if not labels or not self.has_all_labels:
             return np.full(len(totals), np.nan)
         scores = np.stack([each.f1(totals) for each in labels])
         occurs = np.stack([totals[:, each.gold] > 0 for each in labels])
@@ -88,7 +93,12 @@ def tally(judged: Judgement, properties: Sequence[Property], *, units: Ids, num_
     else:
         columns.add_ratio(OVERALL, "tokens", columns.of_tokens[judged.right], columns.of_tokens)
         columns.add_spans(judged, properties)
-    return Tallies(counts=np.stack(columns.columns, axis=1).astype(np.float64), scores=tuple(columns.scores))
+    in_gold = judged.gold_labels if judged.is_plain else judged.gold_spans.labels
+    return Tallies(
+        counts=np.stack(columns.columns, axis=1).astype(np.float64),
+        scores=tuple(columns.scores),
+        has_all_labels=len(np.unique(in_gold)) <= MAX_LABELS,
+    )
 
 
 class _Columns:

@@ -25,7 +25,10 @@ def reports(pos_run: Path, ner_run: Path, tiny_corpus: Path, tmp_path_factory: p
     return folder
 
 
-def test_it_prints_what_differs(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_prints_what_differs(
+    reports: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "88")
     done = call(capsys, "compare", reports / "pos", reports / "tweaked" / "report.json", "--shuffles", "100")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("Comparison: ")
@@ -131,3 +134,13 @@ class TestPython:
         ):
             with pytest.raises(tagger.TaggerError, match=message):
                 tagger.compare(*systems, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("columns", [80, 300])
+def test_tables_fit_the_terminal(
+    reports: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = call(capsys, "compare", reports / "pos", reports / "tweaked", "--shuffles", "100")
+    table = done.out[done.out.index("B beside A") :]
+    assert max(map(len, table.splitlines())) <= min(columns, 88)

@@ -8,10 +8,11 @@ import pytest
 from tagger.evaluation.builder import Rival, build_report
 from tagger.evaluation.calibration import NUM_BINS, NUM_POINTS
 from tagger.evaluation.counts import Counts, Ratio
-from tagger.evaluation.findings import Breakdown, ConfusionCell, Interval, Place
+from tagger.evaluation.findings import Breakdown, ConfusionCell, Place
 from tagger.evaluation.properties import NO_COUNTS, NO_WORDS
 from tagger.evaluation.render import render_markdown, render_text
 from tagger.evaluation.report import Report
+from tagger.evaluation.tallies import MAX_LABELS
 from tagger.schemes import tags_to_spans
 from tagger.sentence import Prediction, Sentence, Span
 from tests.evaluation.test_scores import random_corpora
@@ -302,7 +303,7 @@ def test_undefined_scores_are_null_with_their_counts() -> None:
     micro = document["scores"]["micro"]
     assert (micro["f1"], micro["correct"], micro["predicted"], micro["gold"]) == (None, 0, 0, 0)
     assert document["intervals"]["main"] is None
-    assert document["intervals"]["tokens"] == {"low": 1.0, "high": 1.0}
+    assert document["intervals"]["tokens"] is None  # all are right: no resample differs
     empty = json.loads(build([], scheme="plain").to_json())
     assert (empty["scores"]["main"], empty["intervals"]) == (None, None)
     assert empty["calibration"][0]["expected_error"] is None
@@ -324,7 +325,18 @@ def test_intervals_hold_the_scores() -> None:
         assert value is not None
         assert interval.low < value < interval.high
         assert interval.high - interval.low < 0.4
-    assert sure.per_label["X"].f1 == Interval(low=1.0, high=1.0)
+    assert sure.per_label["X"].f1 is None  # all are right: 100 to 100 would pass for certainty
+
+
+def test_macro_f1_has_no_interval_where_not_every_label_is_counted() -> None:
+    """The mean of the commonest labels is another score: its interval may not even hold the score."""
+    for num_labels, is_there in ((MAX_LABELS, True), (MAX_LABELS + 1, False)):
+        labels = [f"T{number}" for number in range(num_labels)]
+        lines = [("a b", f"{label} T0", f"{label} {label}") for label in labels]
+        sure = build(lines, scheme="plain").intervals
+        assert sure is not None
+        assert (sure.macro_f1 is not None) == is_there
+        assert sure.main is not None
 
 
 def test_one_sentence_has_no_intervals() -> None:

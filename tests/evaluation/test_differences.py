@@ -101,7 +101,7 @@ class TestByHand:
         document["sentences"][0]["predicted"].pop()
         with pytest.raises(DataError, match="sentence 0 does not have a tag of every system"):
             Comparison.from_json(json.dumps(document))
-        with pytest.raises(DataError, match="its format is not 1"):
+        with pytest.raises(DataError, match="no key 'format'"):
             Comparison.from_json("{}")
 
 

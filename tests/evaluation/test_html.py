@@ -199,7 +199,7 @@ class TestFiles:
         text, html = ((folder / name).read_text(encoding="utf-8") for name in ("report.json", "report.html"))
         document, page = json.loads(text), parse_page(html)
         figures = [each for each in page.walk() if "data-path" in each.attributes]
-        assert len(figures) > 500
+        assert len(figures) > 400
         for figure in figures:
             value = pointer(document, figure.attributes["data-path"])
             expected = "-" if value is None else WRITTEN[figure.attributes["data-as"]](value)

@@ -200,8 +200,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("damage", "message"),
         [
-            (_change("format", to=3), "its format is not 1 or 2"),
-            (_remove("format"), "its format is not 1 or 2"),
+            (_change("format", to=3), "format: expected 1 or 2, got 3: a newer tagger may read it"),
+            (_remove("format"), "no key 'format'"),
             (_remove("scores"), "report: no key 'scores'"),
             (_remove("scores", "micro", "gold"), r"report\.scores\.micro: no key 'gold'"),
             (_change("extra", to=1), "report: no such key 'extra'"),

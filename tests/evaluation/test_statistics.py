@@ -60,10 +60,20 @@ class TestBootstrap:
         assert (found.low, found.high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]))
 
     def test_undefined_resamples_are_left_out(self) -> None:
-        assert find_interval(np.array([np.nan, 0.5, np.nan])) == Interval(low=0.5, high=0.5)
+        values = np.arange(1001) / 1000
+        assert find_interval(np.append(values, np.nan)) == find_interval(values) == Interval(low=0.025, high=0.975)
         assert find_interval(np.array([np.nan])) is None
         assert find_interval(np.zeros(0)) is None
         assert resample_totals(np.zeros((0, 3))).shape == (0, 3)
+
+    @pytest.mark.parametrize("units", [1, 2, 30])
+    def test_what_every_resample_shares_is_no_certainty(self, units: int) -> None:
+        assert find_interval(np.array([np.nan, 0.5, 0.5])) is None
+        for right in (0.0, 2.0):
+            assert find_interval(f1(resample_totals(np.tile([right, 2.0, 2.0], (units, 1))))[:, 0]) is None
+        one_of_many = np.zeros((30, 3))  # a bucket that lies in one sentence
+        one_of_many[7] = 3, 5, 5
+        assert find_interval(f1(resample_totals(one_of_many))[:, 0]) is None
 
     def test_a_difference_of_what_is_the_same_is_nothing(self) -> None:
         counts = draw(1, 30)
