@@ -47,5 +47,5 @@ def test_the_seed_deals_otherwise() -> None:
 
 
 def test_one_fold_is_none() -> None:
-    with pytest.raises(ConfigError, match="got 1$"):
+    with pytest.raises(ConfigError, match=r"got 1$"):
         deal([("a",), ("b",)], 1)

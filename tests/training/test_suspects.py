@@ -1,7 +1,6 @@
 """find_suspect_gold(): every sentence is asked about once, by a model that has not seen it; nothing is written."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def test_folds(tiny_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     train = {each.tokens for each in read_conllu(Path(str(tiny_config.data.train)))}
     assert all(not learned & asked and learned | asked == train for learned, _, asked in parts)
     assert sum(len(asked) for *_, asked in parts) == len(train)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
     assert torch.get_num_threads() == state
     kinds = [type(each) for each in events if isinstance(each, FoldStarted | Epoch | FoldFinished)]
     assert kinds == [FoldStarted, Epoch, Epoch, FoldFinished] * 3
