@@ -1,20 +1,21 @@
-"""`tagger data check | stats | convert`: what is wrong with a corpus, what is in it, and other ways to write it."""
+"""`tagger data check | stats | convert | suspects`: what is wrong with a corpus, other ways to write it."""
 
 import argparse
 
-from tagger.cli import data_check, data_convert, data_stats
+from tagger.cli import data_check, data_convert, data_stats, data_suspects
 
-SUMMARY = "check, describe or convert a corpus"
+SUMMARY = "check, describe or convert a corpus, or list suspect annotation"
 DESCRIPTION = """\
 Looks at data before anything is trained on them:
 
   tagger data check train.conll dev.conll test.conll
   tagger data stats configs/pos_ewt.yaml
   tagger data convert train.iob train.jsonl --scheme IOB1 --to-scheme BIO
+  tagger data suspects configs/pos_ewt.yaml
 
 tagger data ACTION --help says more."""
 
-_ACTIONS = {"check": data_check, "stats": data_stats, "convert": data_convert}
+_ACTIONS = {"check": data_check, "stats": data_stats, "convert": data_convert, "suspects": data_suspects}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -48,15 +48,25 @@ def find_confusions(judged: Judgement) -> tuple[Confusion, ...]:
     return tuple(found)
 
 
-def find_suspects(judged: Judgement, confidence: Confidence) -> tuple[Suspect, ...]:
-    """The places where a confident model disagrees with gold, the most confident first."""
-    found = list(_suspect_tokens(judged, confidence) if judged.is_plain else _suspect_spans(judged, confidence))
+def find_suspects(
+    judged: Judgement, confidence: Confidence, *, least: float = SUSPECT_CONFIDENCE, limit: int | None = MAX_SUSPECTS
+) -> tuple[Suspect, ...]:
+    """The places where a confident model disagrees with gold, the most confident first.
+
+    Args:
+        judged: gold and prediction.
+        confidence: how sure the model is.
+        least: the confidence from which on a place is listed, in [0, 1].
+        limit: how many are listed at most; None: all.
+    """
+    suspects = _suspect_tokens if judged.is_plain else _suspect_spans
+    found = list(suspects(judged, confidence, least))
     found.sort(key=lambda each: (-each.confidence, each.place.sentence, each.place.start))
-    return tuple(found[:MAX_SUSPECTS])
+    return tuple(found[:limit])
 
 
-def _suspect_tokens(judged: Judgement, confidence: Confidence) -> Iterator[Suspect]:
-    for at in np.flatnonzero(~judged.right & (confidence.tokens >= SUSPECT_CONFIDENCE)).tolist():
+def _suspect_tokens(judged: Judgement, confidence: Confidence, least: float) -> Iterator[Suspect]:
+    for at in np.flatnonzero(~judged.right & (confidence.tokens >= least)).tolist():
         yield Suspect(
             place=_at(judged, at, at + 1),
             gold=judged.tags[judged.gold[at]],
@@ -65,7 +75,7 @@ def _suspect_tokens(judged: Judgement, confidence: Confidence) -> Iterator[Suspe
         )
 
 
-def _suspect_spans(judged: Judgement, confidence: Confidence) -> Iterator[Suspect]:
+def _suspect_spans(judged: Judgement, confidence: Confidence, least: float) -> Iterator[Suspect]:
     gold, predicted, pairs = judged.gold_spans, judged.predicted_spans, judged.pairs
     for one, other in zip(pairs.gold.tolist(), pairs.predicted.tolist(), strict=True):
         if other >= 0:
@@ -75,7 +85,7 @@ def _suspect_spans(judged: Judgement, confidence: Confidence) -> Iterator[Suspec
         else:
             start, end = gold.starts[one], gold.ends[one]
             sure = confidence.tokens[start:end].min()
-        if sure >= SUSPECT_CONFIDENCE:
+        if sure >= least:
             yield Suspect(
                 place=_at(judged, int(start), int(end)),
                 gold=None if one < 0 else judged.labels[gold.labels[one]],

@@ -1,4 +1,4 @@
-"""What a run trains: vocabulary and network, made from the train split."""
+"""What a run trains: vocabulary and network, made from the train split, and the optimizer."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from tagger.model.network import Sizes, build_network
 from tagger.model.weight_count import count_weights
 from tagger.schemes import is_plain, tags_of_types
 from tagger.training.gold import cost_of_tags
+from tagger.training.optimizer import build_optimizer
 
 _TOO_LARGE = ("memory", "overflow")  # what torch says of sizes that it cannot allocate
 
@@ -111,6 +112,18 @@ def build_tagger(
         if isinstance(error, RuntimeError) and not any(word in str(error).lower() for word in _TOO_LARGE):
             raise
         raise _too_large(config, sizes, device) from error
+
+
+def make_optimizer(config: Config, predictor: Predictor) -> torch.optim.Optimizer:
+    """The optimizer of the network's weights that the config asks for."""
+    settings = config.training
+    return build_optimizer(
+        predictor.network,
+        name=settings.optimizer,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        momentum=settings.momentum,
+    )
 
 
 def _too_large(config: Config, sizes: Sizes, device: torch.device) -> ConfigError:

@@ -23,14 +23,14 @@ from tagger.evaluation.scores import score
 from tagger.inference.device import pick_device
 from tagger.inference.model_folder import add_scores
 from tagger.inference.predictor import Predictor
-from tagger.training.assembly import build_tagger, build_vocabulary
+from tagger.training.assembly import build_tagger, build_vocabulary, make_optimizer
 from tagger.training.card import scores_of
 from tagger.training.caveats import find_caveats
 from tagger.training.gold import encode_gold
 from tagger.training.hardware import accelerating, choose_precision, seeded
 from tagger.training.keeper import Keeper
 from tagger.training.loop import BatchError, fit
-from tagger.training.optimizer import build_optimizer, rate_factor
+from tagger.training.optimizer import rate_factor
 from tagger.training.position import BEGINNING, Epoch, Position, Step
 from tagger.training.resumption import Resumption
 from tagger.training.run_folder import RunFolder
@@ -145,7 +145,7 @@ def train(
         keeper = Keeper(
             folder,
             predictor=predictor,
-            optimizer=_build_optimizer(config, predictor),
+            optimizer=make_optimizer(config, predictor),
             config=config,
             origin=origin,
             data=corpus.manifest,
@@ -153,10 +153,16 @@ def train(
         )
         position = BEGINNING if folder.newest is None else keeper.go_on(folder.newest)
         folder.begin(position.epochs)
-        steps = _fit(
-            config, corpus, accelerator=accelerator, predictor=predictor, keeper=keeper, signals=signals, start=position
+        steps = fit_predictor(
+            config,
+            corpus,
+            accelerator=accelerator,
+            predictor=predictor,
+            optimizer=keeper.optimizer,
+            signals=signals,
+            start=position,
         )
-        with _naming_batch(corpus, config.training):
+        with naming_batch(corpus, config.training):
             _follow(steps, keeper=keeper, signals=signals, tell=tell)
         keeper.load_best()
         report = summarise(Path(out), config, corpus, predictor=predictor, keeper=keeper, warnings=started.warnings)
@@ -182,16 +188,17 @@ def _follow(
             raise
 
 
-def _fit(
+def fit_predictor(
     config: Config,
     corpus: Corpus,
     *,
     accelerator: Accelerator,
     predictor: Predictor,
-    keeper: Keeper,
+    optimizer: torch.optim.Optimizer,
     signals: Signals,
-    start: Position,
+    start: Position = BEGINNING,
 ) -> Iterator[Step | Epoch]:
+    """`fit` on a corpus, scored on its dev split after each epoch."""
     settings, vocabulary = config.training, predictor.vocabulary
     table = FormTable(vocabulary)
     sentences = corpus.train
@@ -211,7 +218,7 @@ def _fit(
     return fit(
         predictor.network,
         batches,
-        optimizer=keeper.optimizer,
+        optimizer=optimizer,
         accelerator=accelerator,
         num_epochs=settings.num_epochs,
         factor=functools.partial(rate_factor, schedule=settings.schedule, warmup=settings.warmup),
@@ -232,7 +239,7 @@ def _group(lengths: Sequence[int] | Ids, settings: TrainingConfig, epoch: int) -
 
 
 @contextmanager
-def _naming_batch(corpus: Corpus, settings: TrainingConfig) -> Iterator[None]:
+def naming_batch(corpus: Corpus, settings: TrainingConfig) -> Iterator[None]:
     """Says of a batch that failed which sentences are in it."""
     try:
         yield
@@ -242,17 +249,6 @@ def _naming_batch(corpus: Corpus, settings: TrainingConfig) -> Iterator[None]:
         chosen = [at for group in groups[first : first + settings.accumulate] for at in group]
         error.add_note(describe_batch(corpus.train[at] for at in chosen))
         raise
-
-
-def _build_optimizer(config: Config, predictor: Predictor) -> torch.optim.Optimizer:
-    settings = config.training
-    return build_optimizer(
-        predictor.network,
-        name=settings.optimizer,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        momentum=settings.momentum,
-    )
 
 
 def _no_config(given: object) -> TypeError:

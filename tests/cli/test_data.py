@@ -288,7 +288,7 @@ class TestConvert:
         assert fail(capsys, code, "data", "convert", *words).startswith(message)
 
 
-@pytest.mark.parametrize("action", ["check", "stats", "convert"])
+@pytest.mark.parametrize("action", ["check", "stats", "convert", "suspects"])
 def test_help(action: str, capsys: pytest.CaptureFixture[str]) -> None:
     done = call(capsys, "data", action, "--help")
     assert (done.code, done.err) == (0, "")
