@@ -9,7 +9,7 @@ from tagger.errors import DataError
 from tagger.evaluation.calibration import Confidence, calibrate, draw_curves, read_confidence
 from tagger.evaluation.confusions import fill_matrix, find_confusions, find_suspects
 from tagger.evaluation.counts import SpanScores
-from tagger.evaluation.findings import Baseline, ScoredSentence
+from tagger.evaluation.findings import Baseline, ScoredSentence, Temperature
 from tagger.evaluation.judgement import Judgement
 from tagger.evaluation.layout import Ids, lay_out
 from tagger.evaluation.measures import break_down, choose_units, find_intervals, main_interval
@@ -59,6 +59,21 @@ class Origin:
 UNKNOWN_ORIGIN = Origin()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """What was done to the confidences of the predictions.
+
+    Attributes:
+        temperature: what the scores were divided by, > 0.
+        fitted_on: the data it was fitted on.
+        unscaled: the predictions without it.
+    """
+
+    temperature: float
+    fitted_on: str
+    unscaled: Sequence[Prediction]
+
+
 def build_report(
     gold: Sequence[Sentence],
     predicted: Sequence[Sentence | Prediction],
@@ -72,6 +87,7 @@ def build_report(
     documents: Sequence[int | None] | None = None,
     rivals: Sequence[Rival] = (),
     min_precision: float | None = None,
+    scaled: Scaled | None = None,
     curve: Sequence[CurvePoint] = (),
     facts: Mapping[str, Fact] | None = None,
     warnings: Sequence[str] = (),
@@ -91,6 +107,7 @@ def build_report(
         documents: the number of each sentence's document; None if the data mark none.
         rivals: simple systems to set beside it.
         min_precision: the precision that a confidence threshold is looked for, in [0, 1]; None for none.
+        scaled: the temperature of the confidences; None if nothing was fitted.
         curve: one point for each epoch of training.
         facts: how the system was made, in display order.
         warnings: what to know before the scores are believed.
@@ -130,6 +147,7 @@ def build_report(
         breakdowns=break_down(tallies, totals, properties=found, plain=spans is None),
         confusion_matrix=fill_matrix(judged),
         calibration=calibrate(judged, confidence) if confidence else (),
+        temperature=_describe_temperature(scaled, judged) if scaled else None,
         precision_recall=tuple(draw_curves(judged, confidence, min_precision=min_precision)) if confidence else (),
         min_precision=min_precision,
         suspects=find_suspects(judged, confidence) if confidence else (),
@@ -140,6 +158,15 @@ def build_report(
         tags=judged.tags,
         sentences=tuple(_list_sentences(gold, judged, confidence, documents)),
         words=None if words is None else {word: words.get(word, (0, 0)) for word in layout.words},
+    )
+
+
+def _describe_temperature(scaled: Scaled, judged: Judgement) -> Temperature:
+    before = read_confidence(scaled.unscaled, judged)
+    return Temperature(
+        value=scaled.temperature,
+        fitted_on=scaled.fitted_on,
+        before=calibrate(judged, before) if before else (),
     )
 
 

@@ -26,10 +26,13 @@ def list_confidence(report: Report, *, full: bool) -> Iterator[Section]:
 
 
 def _list_calibration(report: Report, *, full: bool) -> Iterator[Section]:
+    fitted = report.temperature
+    before = {each.unit: each.expected_error for each in fitted.before} if fitted else {}
     rows = tuple(
         (
             each.unit,
             format_percent(each.expected_error),
+            *((format_percent(before.get(each.unit)),) if fitted else ()),
             f"{sum(one.right.total for one in each.bins):,}",
             f"mean of |accuracy - confidence| over {len(each.bins)} bins of equal width, by their counts",
         )
@@ -37,9 +40,10 @@ def _list_calibration(report: Report, *, full: bool) -> Iterator[Section]:
     )
     yield Section(
         heading="Can its confidence be trusted? Expected calibration error, in percent",
-        columns=("of", "error", "predictions", "rule"),
-        align="lrrl",
+        columns=("of", "error", *(("without temperature",) if fitted else ()), "predictions", "rule"),
+        align="lrrrl" if fitted else "lrrl",
         rows=rows,
+        notes=(_describe_temperature(report),),
     )
     for each in report.calibration if full else ():
         yield Section(
@@ -56,6 +60,16 @@ def _list_calibration(report: Report, *, full: bool) -> Iterator[Section]:
                 for one in each.bins
             ),
         )
+
+
+def _describe_temperature(report: Report) -> str:
+    if report.temperature is None:
+        return "Confidences are the model's own: no temperature was fitted."
+    value, split = report.temperature.value, clean(report.temperature.fitted_on)
+    return (
+        f"Scores are divided by a temperature of {value:.4g}, fitted on {split}; all confidences below, thresholds and "
+        "suspects are those after it."
+    )
 
 
 def _list_thresholds(report: Report, *, full: bool) -> Section:

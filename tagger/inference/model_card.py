@@ -152,6 +152,13 @@ def _making(manifest: Mapping[str, Any], config: Config) -> list[str]:
         f"- {lstm}: {model.num_layers} x {model.hidden_dim}; head: {model.head}",
         f"- seed {config.training.seed}; kept: epoch {manifest.get('epoch', 'unknown')}",
     ]
+    if isinstance(fitted := manifest.get("temperature"), Mapping):
+        missing = fitted.get("missing")
+        lines.append(
+            f"- temperature of its probabilities: {fitted.get('value')}, fitted on dev"
+            if missing is None
+            else f"- temperature of its probabilities: 1, not fitted: {_plain(missing)}"
+        )
     versions = [f"{name} {number}" for name, number in manifest.get("versions", {}).items()]
     return [*lines, *([f"- versions: {', '.join(versions)}"] if versions else []), "- all settings: `config.yaml`"]
 

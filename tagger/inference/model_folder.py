@@ -3,7 +3,8 @@
     model.safetensors   the weights
     config.yaml         the resolved config
     vocabulary.json     words, characters, tags, and how affixes are hashed
-    manifest.json       format version; size and SHA-256 of the files above; labels, versions, what was trained on
+    manifest.json       format version; size and SHA-256 of the files above; labels, versions, what was trained on,
+                        the temperature of its probabilities
     README.md           a model card for people; it may be edited, and is never read here
 
 Nothing is used before it is checked: against the manifest, for the safetensors reader accepts flipped bits; and against
@@ -31,6 +32,7 @@ from tagger.inference.vocabulary_file import parse_vocabulary, vocabulary_to_jso
 from tagger.inference.weights_file import MAX_HEADER, check_weights, parse_weights
 from tagger.manifests import MANIFEST, MIB, make_manifest, read_listed, read_manifest, shorten
 from tagger.model.network import SequenceTagger, Sizes, build_network
+from tagger.model.temperature import HIGHEST, LOWEST
 from tagger.model.weight_count import count_weights
 from tagger.schemes import OUTSIDE, is_plain, split_tag
 
@@ -51,12 +53,14 @@ class SavedModel:
         vocabulary: strings <-> ids.
         config: the resolved config it was trained by.
         manifest: the folder's manifest.
+        temperature: of its probabilities; 1 where none was fitted.
     """
 
     network: SequenceTagger
     vocabulary: Vocabulary
     config: Config
     manifest: Mapping[str, Any]
+    temperature: float = 1.0
 
 
 def sizes_of(vocabulary: Vocabulary, config: Config) -> Sizes:
@@ -215,6 +219,7 @@ def _load(folder: Path) -> SavedModel:
     vocabulary = parse_vocabulary(content, config, path=folder / _VOCABULARY)
     if manifest.get("labels") != labels_of(vocabulary, config):
         raise ModelError(f"{folder / MANIFEST}: labels: not those of {_VOCABULARY}")
+    temperature = _read_temperature(folder, manifest)
     where = folder / _WEIGHTS
     num_bytes = 4 * sum(count_weights(config.features, config.model, _sizes_of(vocabulary)).values())  # float32
     content = read_listed(folder, _WEIGHTS, manifest=manifest, limit=num_bytes + MAX_HEADER)
@@ -230,11 +235,20 @@ def _load(folder: Path) -> SavedModel:
     check_weights(weights, network.state_dict(), path=where)
     network.load_state_dict(weights)
     network.train(mode=False)
-    return SavedModel(network=network, vocabulary=vocabulary, config=config, manifest=manifest)
+    return SavedModel(network=network, vocabulary=vocabulary, config=config, manifest=manifest, temperature=temperature)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     return read_manifest(folder, kind=_KIND, version=FORMAT, names=_LISTED)
+
+
+def _read_temperature(folder: Path, manifest: Mapping[str, Any]) -> float:
+    entry = manifest.get("temperature", {"value": 1.0})  # models from before it was fitted have none
+    value = entry.get("value") if isinstance(entry, Mapping) else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and LOWEST <= value <= HIGHEST:
+        return float(value)
+    expected = f"expected a value from {LOWEST:g} to {HIGHEST:g}, found {shorten(entry)}"
+    raise ModelError(f"{folder / MANIFEST}: temperature: {expected}")
 
 
 def _read_config(folder: Path, manifest: Mapping[str, Any]) -> Config:

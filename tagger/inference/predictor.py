@@ -56,6 +56,7 @@ def predictor_of(saved: SavedModel, *, device: torch.device) -> "Predictor":
         scheme=saved.config.data.scheme,
         encoding=saved.config.model.encoding,
         device=device,
+        temperature=saved.temperature,
     )
 
 
@@ -70,6 +71,7 @@ class Predictor:
         scheme: how the answers spell spans: the data's own scheme.
         encoding: how the network's tags spell spans; no effect on plain tags.
         device: where to compute.
+        temperature: of every probability (see `tagger.model.temperature`); no effect on tags.
     """
 
     def __init__(
@@ -80,12 +82,14 @@ class Predictor:
         scheme: str,
         encoding: str,
         device: torch.device,
+        temperature: float = 1.0,
     ) -> None:
         self.network = network.to(device)
         self.vocabulary = vocabulary
         self.scheme = scheme
         self.encoding = scheme if is_plain(scheme) else encoding
         self.device = device
+        self.temperature = temperature
         self._speller = Speller(vocabulary.tags, encoding=self.encoding, scheme=scheme)
         self._answers = torch.tensor(self._speller.stands_for, dtype=torch.float32, device=device)  # (K, A)
         self._features = FormFeatures(network.features, vocabulary, max_size=MAX_FORMS_SIZE, device=device)
@@ -93,8 +97,16 @@ class Predictor:
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[SequenceTagger, Vocabulary]]:
         # Pickling (for other processes) and copying leave out the lock, and the forms met so far.
-        make = functools.partial(Predictor, scheme=self.scheme, encoding=self.encoding, device=self.device)
-        return make, (self.network, self.vocabulary)
+        return self._maker(self.temperature), (self.network, self.vocabulary)
+
+    def at_temperature(self, temperature: float) -> "Predictor":
+        """The same predictor, its probabilities at another temperature; 1: as the network was trained."""
+        return self._maker(temperature)(self.network, self.vocabulary)
+
+    def _maker(self, temperature: float) -> Callable[[SequenceTagger, Vocabulary], "Predictor"]:
+        return functools.partial(
+            Predictor, scheme=self.scheme, encoding=self.encoding, device=self.device, temperature=temperature
+        )
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -154,7 +166,9 @@ class Predictor:
         answers: list[list[tuple[Prediction, float]]] = [[] for _ in checked]
         with torch.inference_mode():
             for scored in self._score(checked, None):
-                paths, chances = self.network.head.crf.n_best(scored.emissions.float(), scored.mask, n=n)
+                paths, chances = self.network.head.crf.n_best(
+                    scored.emissions.float(), scored.mask, n=n, temperature=self.temperature
+                )
                 ranked = self._decode(checked, scored, paths)
                 for (index, prediction), chance in zip(ranked, chances.flatten().tolist(), strict=True):
                     if chance > 0 or not answers[index]:
@@ -246,7 +260,8 @@ class Predictor:
         """The Predictions of tag ids (B, R, T), R for each sentence, each with the sentence's place in the window."""
         head, emissions, mask, allowed = self.network.head, scored.emissions, scored.mask, scored.allowed
         # (B, 1, T, A): the probability of each tag as the data spell it, which several of the network's can stand for
-        chances_of_tags = (head.marginals(emissions, mask, allowed=allowed) @ self._answers).unsqueeze(1)
+        marginals = head.marginals(emissions, mask, allowed=allowed, temperature=self.temperature)
+        chances_of_tags = (marginals @ self._answers).unsqueeze(1)
         given = self._answers.argmax(dim=1)[ids].unsqueeze(3)  # (B, R, T, 1)
         confidence = chances_of_tags.expand(-1, ids.size(1), -1, -1).gather(3, given).squeeze(3).clamp(max=1.0)
         rows = [row for row in range(ids.size(0)) for _ in range(ids.size(1))]  # of each answer: its sentence
@@ -271,7 +286,8 @@ class Predictor:
                 dtype=torch.int64,
                 device=self.device,
             ).view(-1, 4)
-            chances = iter(head.span_probabilities(emissions, mask, places, allowed=allowed).tolist())
+            exact = head.span_probabilities(emissions, mask, places, allowed=allowed, temperature=self.temperature)
+            chances = iter(exact.tolist())
             spans = [[replace(span, confidence=min(1.0, next(chances))) for span in found] for found in spans]
         for at, (row, sure) in enumerate(zip(rows, confidence.flatten(0, 1).numpy(force=True).tolist(), strict=True)):
             prediction = Prediction(

@@ -12,8 +12,6 @@ Letters: B sentences, T tokens of the longest, K tags. Emissions are (B, T, K); 
 stand on the left. Whatever stands in padding has no effect.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +19,7 @@ from tagger.data.tag_table import TagTable
 from tagger.model import reference
 from tagger.model.checks import check_emissions, check_mask, check_tags
 from tagger.model.lattice import Lattice, Potentials, sum_paths
+from tagger.model.likelihood import GoldPath, NegativeLogLikelihood
 from tagger.model.spans import span_probabilities
 from tagger.model.viterbi import FORBIDDEN, best_path, best_paths
 
@@ -95,10 +94,38 @@ class LinearChainCRF(nn.Module):
                 raise ValueError("pytorch-crf cannot learn from tokens whose gold tag is not known")
             return reference.negative_log_likelihood(_fill(emissions, mask), tags, mask, potentials)
         start, transitions, end = potentials.start, potentials.transitions, potentials.end
-        loss: Tensor = _NegativeLogLikelihood.apply(  # type: ignore[no-untyped-call]
+        loss: Tensor = NegativeLogLikelihood.apply(  # type: ignore[no-untyped-call]
             emissions, start, transitions, end, tags, lengths, allowed
         )
         return loss
+
+    def negative_log_probability(
+        self, emissions: Tensor, tags: Tensor, mask: Tensor, *, temperature: float | Tensor
+    ) -> Tensor:
+        """How unlikely gold is by the probabilities that are given out, illegal tags known, whatever training knows.
+
+        Args:
+            emissions: (B, T, K) float32 or float64 scores.
+            tags: (B, T) gold tag ids.
+            mask: (B, T) bool.
+            temperature: what is fitted, > 0; the gradient of a () tensor is exact.
+
+        Returns:
+            () nats, summed over the batch's sentences.
+        """
+        emissions, lengths = check_emissions(emissions, mask, num_tags=self.num_tags), check_mask(mask)
+        check_tags(tags, mask, num_tags=self.num_tags)
+        chain = self._potentials(temperature=temperature)
+        nats: Tensor = NegativeLogLikelihood.apply(  # type: ignore[no-untyped-call]
+            _fill(emissions, mask) / temperature,
+            chain.start,
+            chain.transitions,
+            chain.end,
+            tags.masked_fill(~mask, 0),
+            lengths,
+            None,
+        )
+        return nats
 
     def viterbi(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Tensor:
         """The likeliest tag sequence of each sentence.
@@ -118,13 +145,14 @@ class LinearChainCRF(nn.Module):
             return reference.best_path(_fill(emissions, mask), mask, self._potentials().to(emissions.dtype))
         return best_path(emissions, lengths, self._potentials().to(emissions.dtype))
 
-    def n_best(self, emissions: Tensor, mask: Tensor, *, n: int) -> tuple[Tensor, Tensor]:
+    def n_best(self, emissions: Tensor, mask: Tensor, *, n: int, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
         """The n likeliest tag sequences of each sentence, and how likely each is.
 
         Args:
             emissions: (B, T, K) scores.
             mask: (B, T) bool.
             n: how many, >= 1.
+            temperature: of the probabilities, see `sum_paths`; no effect on which sequences they are.
 
         Returns:
             (B, n, T) ids, 0 where padded, the likeliest first; (B, n) float64 probabilities. Where a sentence has fewer
@@ -136,30 +164,55 @@ class LinearChainCRF(nn.Module):
         emissions, potentials = _fill(emissions, mask).detach().double(), self._potentials()
         with torch.no_grad():
             paths, scores = best_paths(emissions, lengths, potentials, n=n)
+            if temperature != 1:
+                emissions, potentials = emissions / temperature, self._potentials(temperature=temperature)
+                each = GoldPath(
+                    emissions.repeat_interleave(n, dim=0),
+                    paths.flatten(0, 1),
+                    lengths.repeat_interleave(n),
+                    potentials,
+                )
+                scores = torch.where(scores.isneginf(), scores, each.log_partition.view_as(scores))
             log_partition = sum_paths(emissions, lengths, potentials).log_partition
             return paths, (scores - log_partition.unsqueeze(1)).exp().clamp(max=1.0)  # rounding alone exceeds 1
 
-    def sum_paths(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Lattice:
-        """The sums over all sequences, or over those of `allowed` (B, T, K) tags: see `lattice`."""
-        emissions = check_emissions(emissions, mask, num_tags=self.num_tags)
-        return sum_paths(emissions, check_mask(mask), self._potentials(), allowed=allowed)
+    def sum_paths(
+        self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None, temperature: float = 1.0
+    ) -> Lattice:
+        """The sums over all sequences, or over those of `allowed` (B, T, K) tags: see `lattice`.
 
-    def marginals(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Tensor:
+        All scores that are learned are divided by the temperature: Guo et al. (2017), "On Calibration of Modern Neural
+        Networks", section 4.2, with the whole sentence for a class. What is illegal stays so.
+        """
+        emissions = check_emissions(emissions, mask, num_tags=self.num_tags)
+        chain = self._potentials(temperature=temperature)
+        return sum_paths(emissions / temperature, check_mask(mask), chain, allowed=allowed)
+
+    def marginals(
+        self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None, temperature: float = 1.0
+    ) -> Tensor:
         """The probability of each tag at each token, over all sequences: forward-backward (Rabiner, 1989).
 
         Args:
             emissions: (B, T, K) scores.
             mask: (B, T) bool.
             allowed: (B, T, K) bool, the tags to choose from, at least one a token; None for all.
+            temperature: see `sum_paths`.
 
         Returns:
             (B, T, K) in the emissions' type; each token's K numbers sum to 1; uniform where padded.
         """
-        posteriors = self.sum_paths(emissions, mask, allowed=allowed).posteriors()
+        posteriors = self.sum_paths(emissions, mask, allowed=allowed, temperature=temperature).posteriors()
         return posteriors.masked_fill(~mask.unsqueeze(2), 1 / self.num_tags).to(emissions.dtype)
 
     def span_probabilities(
-        self, emissions: Tensor, mask: Tensor, spans: Tensor, *, allowed: Tensor | None = None
+        self,
+        emissions: Tensor,
+        mask: Tensor,
+        spans: Tensor,
+        *,
+        allowed: Tensor | None = None,
+        temperature: float = 1.0,
     ) -> Tensor:
         """The probability that each span stands exactly there with that label: see `spans`.
 
@@ -168,99 +221,26 @@ class LinearChainCRF(nn.Module):
             mask: (B, T) bool.
             spans: (N, 4) int64: sentence, first token, token after the last, label.
             allowed: (B, T, K) bool, the tags to choose from, at least one a token; None for all.
+            temperature: see `sum_paths`.
 
         Returns:
             (N,) float64.
         """
         if self.table is None:
             raise ValueError("tags without a scheme spell no spans")
-        lattice = self.sum_paths(emissions.double(), mask, allowed=allowed)
+        lattice = self.sum_paths(emissions.double(), mask, allowed=allowed, temperature=temperature)
         return span_probabilities(lattice, spans, table=self.table)
 
-    def _potentials(self, *, constrained: bool = True) -> Potentials:
-        if not constrained or self.table is None:
-            return Potentials(start=self.start_transitions, transitions=self.transitions, end=self.end_transitions)
+    def _potentials(self, *, constrained: bool = True, temperature: float | Tensor = 1.0) -> Potentials:
+        learned = Potentials(start=self.start_transitions, transitions=self.transitions, end=self.end_transitions)
+        if not constrained or (self.table is None and not isinstance(temperature, Tensor) and temperature == 1):
+            return learned
         # in float64: beside a penalty of 1e4, float32 would keep three decimals of a weight
         return Potentials(
-            start=self.start_transitions.double() + self.illegal_start,
-            transitions=self.transitions.double() + self.illegal_transitions,
-            end=self.end_transitions.double() + self.illegal_end,
+            start=learned.start.double() / temperature + self.illegal_start,
+            transitions=learned.transitions.double() / temperature + self.illegal_transitions,
+            end=learned.end.double() / temperature + self.illegal_end,
         )
-
-
-class _NegativeLogLikelihood(torch.autograd.Function):
-    """The summed loss, with its gradient by forward-backward instead of autograd through the loop.
-
-    d loss / d emission[t, j] is the probability of tag j at token t, less 1 if it is gold; likewise for the other
-    scores, with expected and gold counts: Sutton & McCallum (2012), "An Introduction to Conditional Random Fields",
-    section 5.1.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        emissions: Tensor,
-        start: Tensor,
-        transitions: Tensor,
-        end: Tensor,
-        tags: Tensor,
-        lengths: Tensor,
-        allowed: Tensor | None,
-    ) -> Tensor:
-        potentials = Potentials(start=start, transitions=transitions, end=end)
-        ctx.lengths, ctx.dtypes = lengths, [part.dtype for part in (emissions, start, transitions, end)]
-        if allowed is None:
-            ctx.all_paths = sum_paths(emissions, lengths, potentials)
-            ctx.gold = _GoldPath(emissions, tags, lengths, potentials)
-        else:  # in float64: two sums over nearly the same paths are about to be subtracted
-            ctx.all_paths = sum_paths(emissions.double(), lengths, potentials)
-            ctx.gold = sum_paths(emissions.double(), lengths, potentials, allowed=allowed)
-        loss: Tensor = (ctx.all_paths.log_partition - ctx.gold.log_partition).sum()  # () nats, float64
-        return loss.to(emissions.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        # `once_differentiable` would let loss + penalty(gradient) through, and take the penalty for a constant
-        if torch.is_grad_enabled():
-            raise RuntimeError("the CRF's loss can be differentiated only once, so not with create_graph=True")
-        with torch.autocast(gradient.device.type, enabled=False):
-            return _NegativeLogLikelihood._gradients(ctx, gradient)
-
-    @staticmethod
-    def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        posteriors = ctx.gold.take_from(ctx.all_paths.posteriors())  # (B, T, K), less those of gold
-        counts = ctx.all_paths.transition_counts() - ctx.gold.transition_counts()  # (K, K)
-        last = (ctx.lengths - 1).view(-1, 1, 1).expand(-1, 1, posteriors.size(2))
-        parts = (posteriors, posteriors[:, 0].sum(dim=0), counts, posteriors.gather(1, last).sum(dim=(0, 1)))
-        gradients = (part.mul_(gradient).to(dtype) for part, dtype in zip(parts, ctx.dtypes, strict=True))
-        return *gradients, None, None, None
-
-
-class _GoldPath:
-    """A lattice of one path: what `sum_paths` gives where gold is known at every token, without its loop."""
-
-    def __init__(self, emissions: Tensor, tags: Tensor, lengths: Tensor, potentials: Potentials) -> None:
-        num_steps = emissions.size(1)
-        self._tags, self._num_tags = tags, emissions.size(2)
-        self._dtype = emissions.dtype
-        self._in_sentence = torch.arange(num_steps, device=lengths.device) < lengths.unsqueeze(1)  # (B, T)
-        scores = emissions.gather(2, tags.unsqueeze(2)).squeeze(2).double()  # (B, T)
-        scores[:, 1:] += potentials.transitions.double()[tags[:, :-1], tags[:, 1:]]
-        total = torch.where(self._in_sentence, scores, 0.0).sum(dim=1)
-        last = tags.gather(1, (lengths - 1).unsqueeze(1)).squeeze(1)
-        self.log_partition = total + potentials.start.double()[tags[:, 0]] + potentials.end.double()[last]
-
-    def take_from(self, posteriors: Tensor) -> Tensor:
-        """Takes this path's posteriors, which are 1 at gold, from others (B, T, K), in place."""
-        ones = self._in_sentence.to(posteriors.dtype).unsqueeze(2)
-        return posteriors.scatter_add_(2, self._tags.unsqueeze(2), -ones)
-
-    def transition_counts(self) -> Tensor:
-        """(K, K): how often gold has tag j after tag i."""
-        pairs = self._tags[:, :-1] * self._num_tags + self._tags[:, 1:]
-        inside = self._in_sentence[:, 1:].flatten().to(self._dtype)
-        counts = inside.new_zeros(self._num_tags**2).index_add_(0, pairs.flatten(), inside)
-        return counts.view(self._num_tags, self._num_tags)
 
 
 def _fill(emissions: Tensor, mask: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
-"""Two heads with the same four methods: loss, decode, marginals, span_probabilities.
+"""Two heads with the same five methods: loss, decode, marginals, span_probabilities, negative_log_probability.
 
 Both work in float32 or better, whatever the precision of the emissions, and autocast does not change that.
 
 Emissions are the network's K scores of each token, (B, T, K); the mask (B, T) is True at tokens. Where `allowed`
-(B, T, K) is given, it says which tags come into question at each token, at least one.
+(B, T, K) is given, it says which tags come into question at each token, at least one. A `temperature` divides all
+that is learned before it becomes probabilities (see `temperature.py`); neither loss nor decoding knows of it.
 """
 
 import torch
@@ -45,12 +46,27 @@ class SoftmaxHead(nn.Module):
         """The likeliest tag of each token: (B, T) ids, 0 where padded."""
         return _only(emissions, allowed).argmax(dim=2).masked_fill(~mask, 0)
 
-    def marginals(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Tensor:
+    def marginals(
+        self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None, temperature: float = 1.0
+    ) -> Tensor:
         """The probability of each tag at each token: (B, T, K), uniform where padded."""
-        return torch.softmax(_only(_widen(emissions), allowed).masked_fill(~mask.unsqueeze(2), 0.0), dim=2)
+        scores = _only(_widen(emissions) / temperature, allowed)
+        return torch.softmax(scores.masked_fill(~mask.unsqueeze(2), 0.0), dim=2)
+
+    def negative_log_probability(
+        self, emissions: Tensor, tags: Tensor, mask: Tensor, *, temperature: float | Tensor
+    ) -> Tensor:
+        """How unlikely gold (B, T) is by the marginals: () nats, summed over tokens."""
+        return F.cross_entropy(_widen(emissions)[mask] / temperature, tags[mask], reduction="sum")
 
     def span_probabilities(
-        self, emissions: Tensor, mask: Tensor, spans: Tensor, *, allowed: Tensor | None = None
+        self,
+        emissions: Tensor,
+        mask: Tensor,
+        spans: Tensor,
+        *,
+        allowed: Tensor | None = None,
+        temperature: float = 1.0,
     ) -> Tensor:
         """The probability that each span (N, 4) stands exactly there, tokens being independent: (N,) float64.
 
@@ -60,9 +76,8 @@ class SoftmaxHead(nn.Module):
             raise ValueError("tags without a scheme spell no spans")
         nothing = emissions.new_zeros(emissions.size(2))
         chain = Potentials(start=nothing, transitions=nothing.expand(len(nothing), -1), end=nothing)
-        return span_probabilities(
-            sum_paths(emissions.double(), mask.sum(dim=1), chain, allowed=allowed), spans, table=self._table
-        )
+        scores = emissions.double() / temperature
+        return span_probabilities(sum_paths(scores, mask.sum(dim=1), chain, allowed=allowed), spans, table=self._table)
 
 
 class CRFHead(nn.Module):
@@ -104,15 +119,29 @@ class CRFHead(nn.Module):
         """The likeliest tag sequence of each sentence (Viterbi): (B, T) ids, 0 where padded."""
         return self.crf.viterbi(_widen(emissions), mask, allowed=allowed)
 
-    def marginals(self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None) -> Tensor:
+    def marginals(
+        self, emissions: Tensor, mask: Tensor, *, allowed: Tensor | None = None, temperature: float = 1.0
+    ) -> Tensor:
         """The probability of each tag at each token, over all sequences: (B, T, K), uniform where padded."""
-        return self.crf.marginals(_widen(emissions), mask, allowed=allowed)
+        return self.crf.marginals(_widen(emissions), mask, allowed=allowed, temperature=temperature)
+
+    def negative_log_probability(
+        self, emissions: Tensor, tags: Tensor, mask: Tensor, *, temperature: float | Tensor
+    ) -> Tensor:
+        """How unlikely the gold sequences (B, T) are among all sequences: () nats, summed over sentences."""
+        return self.crf.negative_log_probability(_widen(emissions), tags, mask, temperature=temperature)
 
     def span_probabilities(
-        self, emissions: Tensor, mask: Tensor, spans: Tensor, *, allowed: Tensor | None = None
+        self,
+        emissions: Tensor,
+        mask: Tensor,
+        spans: Tensor,
+        *,
+        allowed: Tensor | None = None,
+        temperature: float = 1.0,
     ) -> Tensor:
         """The probability that each span (N, 4) stands exactly there, over all sequences: (N,) float64."""
-        return self.crf.span_probabilities(_widen(emissions), mask, spans, allowed=allowed)
+        return self.crf.span_probabilities(_widen(emissions), mask, spans, allowed=allowed, temperature=temperature)
 
 
 def augment(emissions: Tensor, tags: Tensor, mask: Tensor, *, costs: Tensor | None) -> Tensor:

@@ -12,7 +12,7 @@ from tagger.data.documents import find_documents
 from tagger.data.training_words import training_words
 from tagger.data.vocab import known_words
 from tagger.errors import ConfigError, DataError
-from tagger.evaluation.builder import UNKNOWN_ORIGIN, Origin, Rival, build_report
+from tagger.evaluation.builder import UNKNOWN_ORIGIN, Origin, Rival, Scaled, build_report
 from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.files import hash_file
 from tagger.inference.device import pick_device
@@ -23,6 +23,7 @@ from tagger.model.heads import CRFHead
 from tagger.schemes import OUTSIDE, convert_tags, is_plain, split_tag
 from tagger.sentence import Sentence
 from tagger.training.caveats import ON_TRAIN
+from tagger.training.dev_temperature import FITTED_ON, describe_fit
 from tagger.training.hardware import describe_device
 
 
@@ -117,6 +118,10 @@ def evaluate_gold(
     start = time.perf_counter()
     predictions = predictor.predict(sentence.tokens for sentence in gold.sentences)
     seconds = time.perf_counter() - start
+    scaled = None
+    if predictor.temperature != 1:
+        unscaled = predictor.at_temperature(1.0).predict(sentence.tokens for sentence in gold.sentences)
+        scaled = Scaled(temperature=predictor.temperature, fitted_on=FITTED_ON, unscaled=unscaled)
     forms = {token for sentence in gold.sentences for token in sentence.tokens}
     num_tokens = sum(map(len, gold.sentences))
     return build_report(
@@ -131,6 +136,7 @@ def evaluate_gold(
         documents=gold.documents,
         rivals=rivals,
         min_precision=min_precision,
+        scaled=scaled,
         curve=curve,
         facts={**_describe(predictor, gold.facts), "predicted tokens/s": round(num_tokens / seconds)},
         warnings=gold.warnings,
@@ -166,7 +172,7 @@ def read_gold(path: Path, data: DataConfig, *, saved: SavedModel, model: str | P
             replace(sentence, tags=tuple(convert_tags(sentence.tags or (), data.scheme, scheme)))
             for sentence in sentences
         ]
-    facts: dict[str, Fact] = {"model": str(model), "data": str(path)}
+    facts: dict[str, Fact] = {"model": str(model), **describe_fit(saved.manifest), "data": str(path)}
     warnings: tuple[str, ...] = ()
     if path.is_file():  # a pipe can be read only once
         facts["data sha256"] = digest = hash_file(path)
@@ -238,7 +244,7 @@ def _open(model: Predictor | str | Path, sentences: Sequence[Sentence] | str | P
         gold = Gold(
             sentences=_checked(sentences),
             title=_name_of(Path(model)),
-            facts={"model": str(model)},
+            facts={"model": str(model), **describe_fit(saved.manifest)},
             origin=origin_of(saved),
         )
     return predictor_of(saved, device=pick_device("auto")), gold

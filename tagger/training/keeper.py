@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from tagger.config import Config
 from tagger.errors import TaggerError
 from tagger.inference.model_folder import load_model, save_model
 from tagger.inference.predictor import Predictor
+from tagger.model.temperature import Fit
 from tagger.training.checkpoint import Checkpoint, capture, load_weights, part_of, restore
 from tagger.training.loop import check_weights
 from tagger.training.position import BEGINNING, Epoch, Position, Step
@@ -134,6 +136,11 @@ class Keeper:
         """Puts the best epoch's weights into the network."""
         self._predictor.network.load_state_dict(self._best)
 
+    def add_temperature(self, fit: Fit) -> None:
+        """Saves the best epoch's model once more, its weights being in the network, with what was fitted on them."""
+        if self.best is not None and not self._is_saved(self.best, fit):
+            self._save_model(self.best, fit)
+
     def _key(self) -> tuple[int, int]:
         return len(self._position.epochs), (self._latest or self._position).step
 
@@ -146,22 +153,28 @@ class Keeper:
         weights = self._predictor.network.state_dict()
         self._best = {name: value.detach().clone() for name, value in weights.items()}
 
-    def _is_saved(self, epoch: Epoch) -> bool:
-        """Whether the model folder holds the best weights."""
+    def _is_saved(self, epoch: Epoch, fit: Fit | None = None) -> bool:
+        """Whether the model folder holds the best weights, and what was fitted on them if that is given."""
         try:
             saved = load_model(self._folder.model)
         except TaggerError:  # damaged, or never written: it is made anew
             return False
         weights = saved.network.state_dict()
-        return saved.manifest.get("epoch") == epoch.number and all(
-            torch.equal(weights[name], value.cpu()) for name, value in self._best.items()
+        is_same = fit is None or saved.manifest.get("temperature") == asdict(fit)
+        return (
+            is_same
+            and saved.manifest.get("epoch") == epoch.number
+            and all(torch.equal(weights[name], value.cpu()) for name, value in self._best.items())
         )
 
-    def _save_model(self, epoch: Epoch) -> None:
+    def _save_model(self, epoch: Epoch, fit: Fit | None = None) -> None:
+        facts = {"epoch": epoch.number, "dev_score": epoch.dev_score, "data": dict(self._data)}
+        if fit is not None:
+            facts["temperature"] = asdict(fit)
         save_model(
             self._folder.model,
             self._predictor.network,
             vocabulary=self._predictor.vocabulary,
             config=self._config,
-            facts={"epoch": epoch.number, "dev_score": epoch.dev_score, "data": dict(self._data)},
+            facts=facts,
         )

@@ -26,6 +26,7 @@ from tagger.inference.predictor import Predictor
 from tagger.training.assembly import build_tagger, build_vocabulary, make_optimizer
 from tagger.training.card import scores_of
 from tagger.training.caveats import find_caveats
+from tagger.training.dev_temperature import fit_on_dev
 from tagger.training.gold import encode_gold
 from tagger.training.hardware import accelerating, choose_precision, seeded
 from tagger.training.keeper import Keeper
@@ -165,7 +166,10 @@ def train(
         with naming_batch(corpus, config.training):
             _follow(steps, keeper=keeper, signals=signals, tell=tell)
         keeper.load_best()
-        report = summarise(Path(out), config, corpus, predictor=predictor, keeper=keeper, warnings=started.warnings)
+        keeper.add_temperature(fit := fit_on_dev(predictor, corpus.dev))
+        report = summarise(
+            Path(out), config, corpus, predictor=predictor, keeper=keeper, fit=fit, warnings=started.warnings
+        )
         add_scores(folder.model, scores_of(report))
         folder.add_report(report)  # last: where it is, the run is finished
     return report

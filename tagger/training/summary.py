@@ -16,8 +16,10 @@ from tagger.evaluation.builder import Origin
 from tagger.evaluation.numbers import format_count
 from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.inference.predictor import Predictor
+from tagger.model.temperature import Fit
 from tagger.sentence import Sentence
 from tagger.training.caveats import ON_TRAIN
+from tagger.training.dev_temperature import describe_missing
 from tagger.training.evaluate import evaluate, make_title
 from tagger.training.hardware import choose_precision, describe_device, describe_machine
 from tagger.training.keeper import Keeper
@@ -26,7 +28,14 @@ MAX_SOURCES = 40  # of a batch that failed
 
 
 def summarise(
-    out: Path, config: Config, corpus: Corpus, *, predictor: Predictor, keeper: Keeper, warnings: Sequence[str]
+    out: Path,
+    config: Config,
+    corpus: Corpus,
+    *,
+    predictor: Predictor,
+    keeper: Keeper,
+    fit: Fit,
+    warnings: Sequence[str],
 ) -> Report:
     """Evaluates the network as it is now on the test split, or on dev or train where there is no test.
 
@@ -36,11 +45,12 @@ def summarise(
         corpus: its data.
         predictor: holds the network.
         keeper: knows how training went.
+        fit: the temperature of the network's probabilities.
         warnings: what to know before the scores are believed.
     """
     splits = {"test": corpus.test, "dev": corpus.dev, "train": corpus.train}
     split = next(name for name, sentences in splits.items() if sentences)
-    facts = {"model": str(out), **_facts(config, predictor, keeper)}
+    facts = {"model": str(out), **_facts(config, predictor, keeper), **describe_missing(fit.missing)}
     for name, read in corpus.manifest.items():
         sentences, tokens = (format_count(int(read[f"{noun}s"]), noun) for noun in ("sentence", "token"))
         facts[f"{name} data"] = f"{read['source']}: {sentences}, {tokens}"
@@ -49,7 +59,7 @@ def summarise(
     origin = corpus.manifest[split]
     source = str(origin["source"])  # of a dataset it is a name, which has no folder
     return evaluate(
-        predictor,
+        predictor.at_temperature(fit.value),
         splits[split],
         title=make_title(out, source if "commit" in origin else Path(source).name),
         split=split,

@@ -333,6 +333,33 @@ class TestForgedVocabulary:
         change_manifest(model, lambda manifest: manifest["labels"].pop())
         assert "labels: not those of vocabulary.json" in refuse(model, naming="manifest.json")
 
+    @pytest.mark.parametrize("value", [0, -1.5, 1e-300, 21, True, "1.5", None, [], {}])
+    def test_temperature(self, model: Path, value: object) -> None:
+        change_manifest(model, lambda manifest: manifest.update(temperature={"value": value, "missing": None}))
+        message = refuse(model, naming="manifest.json")
+        assert "temperature: expected a value from 0.05 to 20, found " in message
+
+    @pytest.mark.parametrize("spelled", ["NaN", "Infinity", "1e999"])
+    def test_a_temperature_that_is_not_finite(self, model: Path, spelled: str) -> None:
+        value = load_model(model).temperature
+        text = (model / "manifest.json").read_text()
+        (model / "manifest.json").write_text(text.replace(f'"value": {value}', f'"value": {spelled}'))
+        refuse(model, naming="manifest.json")
+
+    def test_a_temperature_that_is_no_object(self, model: Path) -> None:
+        change_manifest(model, lambda manifest: manifest.update(temperature=1.5))
+        assert "temperature: expected" in refuse(model, naming="manifest.json")
+
+
+class TestTemperature:
+    def test_is_loaded_and_applied(self, model: Path) -> None:
+        change_manifest(model, lambda manifest: manifest.update(temperature={"value": 3, "missing": None}))
+        assert load_model(model).temperature == load(model, device="cpu").temperature == 3.0
+
+    def test_an_older_model_has_none(self, model: Path) -> None:
+        change_manifest(model, lambda manifest: manifest.pop("temperature"))
+        assert load_model(model).temperature == load(model, device="cpu").temperature == 1.0
+
 
 class TestBounds:
     """Nothing large is read or made before it is known to fit."""

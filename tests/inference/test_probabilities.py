@@ -1,6 +1,7 @@
 """Probabilities of a Predictor against enumeration of every tag sequence; what is known beforehand; the n best."""
 
 import math
+import pickle
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise, product
 from typing import Any, cast
@@ -149,6 +150,47 @@ class TestSpanConfidence:
         inside = enumerate_paths(predictor, ("a", "b"), lambda _, tag: tag.endswith("-X"))
         assert 0.001 < inside[("S-X", "S-X")] < 0.999
         assert inside[("S-X", "S-X")] + inside[("B-X", "E-X")] == pytest.approx(1.0)
+
+
+class TestTemperature:
+    @pytest.mark.parametrize("temperature", [0.3, 3.0, 20.0])
+    @pytest.mark.parametrize("scheme", ["plain", *SCHEMES])
+    def test_changes_every_confidence_and_no_tag(self, head: str, scheme: str, temperature: float) -> None:
+        predictor = make_predictor(head, scheme)
+        scaled = predictor.at_temperature(temperature)
+        for before, after in zip(predictor.predict(SENTENCES), scaled.predict(SENTENCES), strict=True):
+            assert before.tags == after.tags
+            assert [span.key for span in before.spans] == [span.key for span in after.spans]
+            assert before.confidence != after.confidence
+            if head == "softmax":
+                pair = before.confidence, after.confidence
+                assert all((new < old) == (temperature > 1) for old, new in zip(*pair, strict=True))
+
+    def test_of_a_network_whose_scores_are_scaled(self, head: str) -> None:
+        """Dividing all that is learned by hand gives the same confidences."""
+        expected = make_predictor(head, "BIO").at_temperature(2.0).predict(SENTENCES)
+        predictor = make_predictor(head, "BIO")
+        with torch.no_grad():
+            for weight in (*predictor.network.to_emissions.parameters(), *predictor.network.head.parameters()):
+                weight /= 2.0
+        for one, other in zip(expected, predictor.predict(SENTENCES), strict=True):
+            assert one.confidence == pytest.approx(other.confidence, abs=1e-6)
+            assert [span.key for span in one.spans] == [span.key for span in other.spans]
+            assert [s.confidence for s in one.spans] == pytest.approx([s.confidence for s in other.spans], abs=1e-6)
+
+    def test_n_best(self) -> None:
+        predictor = make_predictor("crf", "BIO")
+        ranked, scaled = (each.predict_n_best(SENTENCES, n=4) for each in (predictor, predictor.at_temperature(3.0)))
+        for before, after in zip(ranked, scaled, strict=True):
+            assert [prediction.tags for prediction, _ in before] == [prediction.tags for prediction, _ in after]
+            assert [chance for _, chance in after] == sorted((chance for _, chance in after), reverse=True)
+            assert before[0][1] > after[0][1]
+
+    def test_survives_pickling(self, head: str) -> None:
+        scaled = make_predictor(head, "BIO").at_temperature(2.5)
+        copied = pickle.loads(pickle.dumps(scaled))
+        assert copied.predict(SENTENCES) == scaled.predict(SENTENCES)
+        assert scaled.at_temperature(1.0).predict(SENTENCES) == make_predictor(head, "BIO").predict(SENTENCES)
 
 
 class TestTokenConfidence:

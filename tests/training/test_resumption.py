@@ -70,6 +70,12 @@ def same(one: Path, other: Path) -> bool:
     return hash_of(one) == hash_of(other) and metrics[0] == metrics[1]
 
 
+def model_of(run: Path) -> dict[str, bytes]:
+    """Everything that a model is loaded from."""
+    folder = run / "model"
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "README.md"}
+
+
 def files_of(run: Path) -> dict[str, tuple[bytes, int]]:
     files = [path for path in run.rglob("*") if path.is_file()]
     return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
@@ -89,6 +95,8 @@ class TestExact:
             again = train(config, out, resume=True)
             assert same(out, tmp_path / "whole")
             assert again.scores == report.scores
+            assert model_of(out) == model_of(tmp_path / "whole")
+            assert (again.temperature, again.calibration) == (report.temperature, report.calibration)
             assert [point.dev_score for point in again.curve] == [point.dev_score for point in report.curve]
 
     def test_what_lags_behind_the_checkpoint_is_made_again(
