@@ -253,10 +253,10 @@ class FormTable:
             return known
         row = len(self._rows) + 1
         if row >= len(self._words):
-            self._words = _doubled(self._words)
             self._characters = _doubled(self._characters)
             self._lengths = _doubled(self._lengths)
             self._affixes = _doubled(self._affixes)
+            self._words = _doubled(self._words)  # last: its length says for how many rows there is room in them all
         vocabulary = self._vocabulary
         self._words[row] = self._word_ids.get(vocabulary.normalise(form), UNKNOWN)
         characters = _shorten(form, vocabulary.max_length)

@@ -12,6 +12,7 @@ A checkpoint is the truth: model, metrics and timing are made again from it wher
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -22,10 +23,11 @@ from typing import Any, Self
 
 from tagger.config import Config
 from tagger.config_file import dump_config
-from tagger.errors import ConfigError, DataError, ModelError, OutputError
+from tagger.errors import ConfigError, ModelError, OutputError, TaggerError
 from tagger.evaluation.render import render_markdown
 from tagger.evaluation.report import Report
 from tagger.files import find_folder, remove_leftovers, write_synced
+from tagger.inference.model_folder import load_model
 from tagger.training.checkpoint import Checkpoint, Checkpoints
 from tagger.training.lock import locked
 from tagger.training.output import writing
@@ -42,6 +44,7 @@ _NAMES = (
     "tensorboard",
     "checkpoints",
 )
+_REPORTS = ("report.json", "report.md", "report.html")
 _TIMES = ("seconds", "tokens_per_second")
 
 
@@ -106,12 +109,13 @@ class RunFolder:
 
     @property
     def report(self) -> Report | None:
-        """The report of a finished run, if it is there in both its forms, and the model with it."""
-        if not (self.path / "report.md").is_file() or not find_folder(self.model).is_dir():
+        """The report of a finished run, if it is there in all its forms, and a model that can be loaded with it."""
+        if not all((self.path / name).is_file() for name in _REPORTS):
             return None
         try:
+            load_model(self.model)
             return Report.from_json((self.path / "report.json").read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, DataError):
+        except (OSError, UnicodeDecodeError, TaggerError):
             return None
 
     def begin(self, epochs: Sequence[Epoch] = ()) -> None:
@@ -131,6 +135,8 @@ class RunFolder:
             for name, write in (("metrics.jsonl", _metrics_line), ("timing.jsonl", _timing_line)):
                 with (self.path / name).open("a", encoding="utf-8") as file:
                     file.write(write(epoch))
+                    file.flush()
+                    os.fsync(file.fileno())  # a run that is finished makes them no more
         if self._tensorboard is not None:
             for name in ("train_loss", "dev_score", "tokens_per_second", "learning_rate"):
                 value = getattr(epoch, name)
@@ -154,7 +160,7 @@ class RunFolder:
                     )
 
     def _find_checkpoint(self) -> None:
-        for name in ("config.yaml", "metrics.jsonl", "timing.jsonl", "report.json", "report.md", "model"):
+        for name in ("config.yaml", "metrics.jsonl", "timing.jsonl", *_REPORTS, "model"):
             remove_leftovers(self.path / name)
         self.checkpoints.remove_leftovers()
         self.newest, self.damages = self.checkpoints.newest()
@@ -179,7 +185,7 @@ class RunFolder:
         metrics = self.path / "metrics.jsonl"
         try:
             has_epoch = metrics.exists() and metrics.stat().st_size > 0
-            kept = (find_folder(self.model), self.path / "report.json", self.path / "report.md")
+            kept = (find_folder(self.model), *(self.path / name for name in _REPORTS))
             return not (has_epoch or self.checkpoints.names() or any(path.exists() for path in kept))
         except OSError:
             return False

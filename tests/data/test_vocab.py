@@ -4,12 +4,14 @@ import random
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tagger.data.vocab as vocab_module
 from tagger.config import AffixesConfig, CharactersConfig, WordsConfig
 from tagger.data.vocab import (
     PADDING,
@@ -222,6 +224,26 @@ class TestFormTable:
             assert everything.words[at] == word
             assert everything.characters[at].tolist() == [*characters, 0, 0, 0][:5]
             assert everything.affixes[at].tolist() == affixes
+
+    @pytest.mark.parametrize("failing", range(4))
+    def test_goes_on_after_growing_has_failed(self, failing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No memory, or Ctrl-C, between two of its arrays."""
+        names = [f"w{number}" for number in range(1030)]
+        vocabulary = build(dict.fromkeys(names[::2], 1))
+        table, grow, calls = FormTable(vocabulary), vocab_module._doubled, iter(range(99))
+
+        def fail_once(array: Any) -> Any:
+            if next(calls) == failing:
+                raise MemoryError
+            return grow(array)
+
+        monkeypatch.setattr(vocab_module, "_doubled", fail_once)
+        with pytest.raises(MemoryError):
+            table.rows([names])
+        found, whole = table.gather(table.rows([names])[0]), FormTable(vocabulary)
+        expected = whole.gather(whole.rows([names])[0])
+        for attribute in ("words", "characters", "character_lengths", "affixes"):
+            np.testing.assert_array_equal(getattr(found, attribute), getattr(expected, attribute))
 
     def test_its_size_grows_with_each_new_form_and_its_length(self) -> None:
         table = FormTable(build({"a": 1}))

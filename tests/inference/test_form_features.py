@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tagger.inference.form_features as form_features_module
 from tagger.config import AffixesConfig, CharactersConfig, FeaturesConfig, ModelConfig, WordsConfig
 from tagger.data.batches import collate
 from tagger.data.vocab import FormTable, Vocabulary
@@ -108,6 +109,40 @@ def test_threads_do_not_mix_forms_up():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_what_has_been_handed_out_stays_as_it_was():
+    """Though the table grows, is filled further and starts afresh: another thread may still be reading."""
+    features, vocabulary = _build("cnn")
+    remembered = FormFeatures(features, vocabulary, max_size=40_000, device=CPU)
+    asked = [[f"{word}{number}" for word in WORDS] for number in range(60)]
+    held = [(words, remembered.look_up([words])[0], remembered._known, remembered._num_known) for words in asked]
+    assert len({known.data_ptr() for *_, known, _ in held}) > 8  # grown and forgotten, again and again
+    copies = [known[:count].clone() for *_, known, count in held]
+    remembered.look_up([[f"more{number}" for number in range(50)]])
+    for (words, found, known, count), copy in zip(held, copies, strict=True):
+        torch.testing.assert_close(found, _compute(features, vocabulary, [words]))
+        assert torch.equal(known[:count], copy)
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_goes_on_after_a_failure(failing, monkeypatch):
+    """No memory, or Ctrl-C, in the midst of learning."""
+    monkeypatch.setattr(form_features_module, "FORMS_AT_ONCE", 2)
+    features, vocabulary = _build("cnn")
+    remembered = FormFeatures(features, vocabulary, max_size=10**6, device=CPU)
+    remembered.look_up([["cat"]])
+    compute, calls = features.of_forms, iter(range(1, 99))
+
+    def fail_once(forms):
+        if next(calls) == failing:
+            raise MemoryError
+        return compute(forms)
+
+    monkeypatch.setattr(features, "of_forms", fail_once)
+    with pytest.raises(MemoryError):
+        remembered.look_up([WORDS])
+    torch.testing.assert_close(remembered.look_up([WORDS])[0], _compute(features, vocabulary, [WORDS]))
 
 
 def test_in_training_nothing_is_remembered():

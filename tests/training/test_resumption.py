@@ -184,14 +184,33 @@ class TestFinished:
         assert events == [Finished(out=tmp_path / "run")]
         assert files_of(tmp_path / "run") == before
 
-    def test_only_the_missing_report_is_written(self, config: Config, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", ["report.json", "report.md", "report.html"])
+    def test_only_the_missing_report_is_written(self, config: Config, tmp_path: Path, name: str) -> None:
+        """A kill may come between any two of them."""
         report = train(config, tmp_path / "run")
-        (tmp_path / "run" / "report.json").unlink()
+        (tmp_path / "run" / name).unlink()
+        (tmp_path / "run" / f".{name}.77.new").write_text("half")
         before = files_of(tmp_path / "run")
         assert train(config, tmp_path / "run", resume=True).scores == report.scores
         after = files_of(tmp_path / "run")
         changed = {Path(name).name for name in after if after[name] != before.get(name)}
         assert changed == {"report.html", "report.json", "report.md", "README.md"}  # the model's card holds scores too
+        assert not list((tmp_path / "run").glob(".*"))
+
+    def test_a_damaged_model_is_made_again(self, config: Config, tmp_path: Path) -> None:
+        report = train(config, tmp_path / "run")
+        weights = tmp_path / "run" / "model" / "model.safetensors"
+        whole = weights.read_bytes()
+        weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert train(config, tmp_path / "run", resume=True).scores == report.scores
+        assert weights.read_bytes() == whole
+
+    def test_a_damaged_model_without_checkpoints_is_no_finished_run(self, config: Config, tmp_path: Path) -> None:
+        train(config, tmp_path / "run")
+        shutil.rmtree(tmp_path / "run" / "checkpoints")
+        (tmp_path / "run" / "model" / "model.safetensors").unlink()
+        with pytest.raises(ConfigError, match="no checkpoint to go on from"):
+            train(config, tmp_path / "run", resume=True)
 
     @pytest.mark.parametrize("kept", [0, 2])
     def test_without_its_checkpoints(self, config: Config, tmp_path: Path, kept: int) -> None:
