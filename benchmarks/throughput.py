@@ -22,17 +22,15 @@ from torch import Tensor, nn
 
 from tagger.config import Config
 from tagger.config_file import load_config
-from tagger.data.batches import Batch, LazyBatches, Ragged, bucket
+from tagger.data.batches import Batch, bucket
 from tagger.data.corpus import Corpus, load_corpus
-from tagger.data.vocab import FormTable
 from tagger.inference.device import pick_device
 from tagger.inference.predictor import BATCH_TOKENS, Predictor
-from tagger.training.assembly import build_tagger, build_vocabulary
-from tagger.training.gold import encode_gold
+from tagger.training.assembly import build_tagger, build_vocabulary, make_optimizer
+from tagger.training.epochs import encode_train
 from tagger.training.hardware import accelerating
 from tagger.training.loop import fit
-from tagger.training.optimizer import build_optimizer, rate_factor
-from tagger.training.run import DEFAULT_BATCH_SIZE
+from tagger.training.optimizer import rate_factor
 
 COLD_START = """\
 import time
@@ -127,35 +125,19 @@ class _Bare(nn.Module):
 
 def _batches(config: Config, corpus: Corpus, predictor: Predictor) -> list[Batch]:
     """The test split as training would batch it."""
-    settings, sentences = config.training, corpus.test
-    table = FormTable(predictor.vocabulary)
-    rows = Ragged(values=table.rows_of_forms(sentences.tokens.values)[sentences.tokens.codes], starts=sentences.starts)
-    tested = Corpus(train=sentences, dev=(), test=(), labels=corpus.labels, scheme=corpus.scheme)
-    tags, allowed = encode_gold(config, tested, predictor.vocabulary)
-    batch_size = settings.batch_size
-    if batch_size is None and settings.batch_tokens is None:
-        batch_size = DEFAULT_BATCH_SIZE
-    groups = bucket(sentences.lengths, batch_size=batch_size, batch_tokens=settings.batch_tokens, seed=(1, 1))
-    return list(LazyBatches(groups, rows=rows, table=table, tags=tags, allowed=allowed))
+    tested = Corpus(train=corpus.test, dev=(), test=(), labels=corpus.labels, scheme=corpus.scheme)
+    return list(encode_train(config, tested, predictor.vocabulary)(1))
 
 
 def _train(predictor: Predictor, batches: list[Batch], *, config: Config, accelerator: object) -> None:
-    settings = config.training
-    optimizer = build_optimizer(
-        predictor.network,
-        name=settings.optimizer,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        momentum=settings.momentum,
-    )
     steps = fit(
         predictor.network,
         lambda _: batches,
-        optimizer=optimizer,
+        optimizer=make_optimizer(config, predictor),
         accelerator=accelerator,
         num_epochs=1,
         factor=partial(rate_factor, schedule="constant", warmup=0.0),
-        clip_norm=settings.clip_norm,
+        clip_norm=config.training.clip_norm,
     )
     for _ in steps:
         pass

@@ -4,17 +4,15 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tagger.cli.progress import BAR_WIDTH, make_console
 from tagger.evaluation.numbers import format_count, format_percent
 
 if TYPE_CHECKING:
     from tagger.training.disagreements import FoldFinished
     from tagger.training.position import Epoch
     from tagger.training.suspects import Event, FoldStarted
-
-_BAR_WIDTH = 24
 
 
 class FoldProgress:
@@ -29,11 +27,10 @@ class FoldProgress:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        # What is printed holds tags: rich must not take `[x]` or `:x:` in them for its own.
-        self._console = Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self._console = make_console(stream)
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=_BAR_WIDTH),
+            BarColumn(bar_width=BAR_WIDTH),
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
             TextColumn("left"),

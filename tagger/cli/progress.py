@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 _UPDATE_SECONDS = 0.1
 _TIMES_WIDTH = len("10:00:00 left 10:00:00")
-_BAR_WIDTH = 24
+BAR_WIDTH = 24
 
 
-def _console(stream: TextIO) -> Console:
+def make_console(stream: TextIO) -> Console:
+    """A console that shows text as it is."""
     # What is printed holds paths and tags: rich must not take `[x]` or `:x:` in them for its own.
     return Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
@@ -33,10 +34,10 @@ class TrainingProgress:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = _console(stream)
+        self._console = make_console(stream)
         text = TextColumn("epoch {task.fields[epoch]}"), TextColumn("{task.fields[state]}")
         times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
-        self._with_bar = (text[0], BarColumn(bar_width=_BAR_WIDTH), text[1], *times)
+        self._with_bar = (text[0], BarColumn(bar_width=BAR_WIDTH), text[1], *times)
         self._without_bar = (*text, *times)
         self._progress = Progress(
             *self._with_bar,
@@ -155,7 +156,7 @@ class TrainingProgress:
         number = f"{epoch}/{self._num_epochs}"
         room = self._console.width - len(f"epoch {number} ") - len(" ") - _TIMES_WIDTH
         choices = [(state, True), (state[:-1], True), (state[:-1], False), (state[:1], False)]
-        fitting = ((parts, bar) for parts, bar in choices if len("  ".join(parts)) + bar * (_BAR_WIDTH + 1) <= room)
+        fitting = ((parts, bar) for parts, bar in choices if len("  ".join(parts)) + bar * (BAR_WIDTH + 1) <= room)
         parts, bar = next(fitting, choices[-1])
         self._progress.columns = self._with_bar if bar else self._without_bar
         self._progress.update(self._task, completed=done, epoch=number, state="  ".join(parts))
@@ -170,7 +171,7 @@ class PredictionProgress:
     """
 
     def __init__(self, stream: TextIO, *, live: bool) -> None:
-        self._console = _console(stream)
+        self._console = make_console(stream)
         self._live = live and self._console.is_terminal
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),

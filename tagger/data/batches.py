@@ -57,9 +57,9 @@ class Batch:
         character_lengths: (U,) int64, characters of each form; 0 for padding.
         affixes: (U, A) int64, rows of the affix table; 0 for padding.
         lengths: (B,) int64, tokens of each sentence, each >= 1.
-        tags: (B, T) int64, gold tag ids, 0 where padded; None in prediction.
+        tags: (B, T) int64, gold tag ids, 0 where padded; None where there is no gold.
         allowed: (B, T, K) bool, the tags that come into question, at least one a token, all of them where padded; None:
-            in training those of `tags`, in prediction all.
+            those of `tags`.
     """
 
     words: Tensor

@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +12,9 @@ from accelerate import Accelerator
 
 from tagger.config import Config, TrainingConfig, names_vectors
 from tagger.config_checks import check_config
-from tagger.data.batches import LazyBatches, Ragged, bucket
 from tagger.data.corpus import Corpus, load_corpus
 from tagger.data.published import Download
 from tagger.data.vectors import WordVectors
-from tagger.data.vocab import FormTable, Ids
 from tagger.errors import ConfigError
 from tagger.evaluation.report import Report
 from tagger.evaluation.scores import score
@@ -27,7 +25,7 @@ from tagger.training.assembly import build_tagger, build_vocabulary, make_optimi
 from tagger.training.card import scores_of
 from tagger.training.caveats import find_caveats
 from tagger.training.dev_temperature import fit_on_dev
-from tagger.training.gold import encode_gold
+from tagger.training.epochs import encode_train, group_sentences
 from tagger.training.hardware import accelerating, choose_precision, seeded
 from tagger.training.keeper import Keeper
 from tagger.training.loop import BatchError, fit
@@ -38,7 +36,6 @@ from tagger.training.run_folder import RunFolder
 from tagger.training.signals import Signals, Terminated
 from tagger.training.summary import describe_batch, summarise
 
-DEFAULT_BATCH_SIZE = 32
 TELL_EVERY = 10  # steps
 
 _log = logging.getLogger(__name__)
@@ -203,15 +200,7 @@ def fit_predictor(
     start: Position = BEGINNING,
 ) -> Iterator[Step | Epoch]:
     """`fit` on a corpus, scored on its dev split after each epoch."""
-    settings, vocabulary = config.training, predictor.vocabulary
-    table = FormTable(vocabulary)
-    sentences = corpus.train
-    rows = Ragged(values=table.rows_of_forms(sentences.tokens.values)[sentences.tokens.codes], starts=sentences.starts)
-    tags, allowed = encode_gold(config, corpus, vocabulary)
-
-    def batches(epoch: int) -> LazyBatches:
-        groups = _group(sentences.lengths, settings, epoch)
-        return LazyBatches(groups, rows=rows, table=table, tags=tags, allowed=allowed)
+    settings = config.training
 
     def dev_score() -> float | None:
         with signals.at_once():  # evaluating changes nothing that a checkpoint holds
@@ -221,7 +210,7 @@ def fit_predictor(
 
     return fit(
         predictor.network,
-        batches,
+        encode_train(config, corpus, predictor.vocabulary),
         optimizer=optimizer,
         accelerator=accelerator,
         num_epochs=settings.num_epochs,
@@ -234,21 +223,13 @@ def fit_predictor(
     )
 
 
-def _group(lengths: Sequence[int] | Ids, settings: TrainingConfig, epoch: int) -> list[list[int]]:
-    """An epoch's batches: indices of sentences of these lengths, in an order that follows from seed and epoch."""
-    batch_size = settings.batch_size
-    if batch_size is None and settings.batch_tokens is None:
-        batch_size = DEFAULT_BATCH_SIZE
-    return bucket(lengths, batch_size=batch_size, batch_tokens=settings.batch_tokens, seed=(settings.seed, epoch))
-
-
 @contextmanager
 def naming_batch(corpus: Corpus, settings: TrainingConfig) -> Iterator[None]:
     """Says of a batch that failed which sentences are in it."""
     try:
         yield
     except BatchError as error:
-        groups = _group(corpus.train.lengths, settings, error.epoch)
+        groups = group_sentences(corpus.train.lengths, settings, error.epoch)
         first = (error.step - 1) * settings.accumulate
         chosen = [at for group in groups[first : first + settings.accumulate] for at in group]
         error.add_note(describe_batch(corpus.train[at] for at in chosen))

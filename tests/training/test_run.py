@@ -29,10 +29,11 @@ from tagger.inference.predictor import load
 from tagger.model.network import build_network
 from tagger.training import assembly
 from tagger.training.caveats import ON_TRAIN
+from tagger.training.epochs import DEFAULT_BATCH_SIZE
 from tagger.training.evaluate import evaluate
 from tagger.training.loop import fit
 from tagger.training.position import Epoch, Step
-from tagger.training.run import DEFAULT_BATCH_SIZE, Event, Started, train
+from tagger.training.run import Event, Started, train
 from tests.conftest import change
 
 FINISHED = [
