@@ -93,7 +93,12 @@ def test_interrupted(config: Path, capsys: pytest.CaptureFixture[str], monkeypat
         return inner(*given, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(suspects_module, "_cross_predict", interrupt)
-    done = call(capsys, "data", "suspects", config, *SMALL, "--out", out)
+    # a shell that runs the tests in the background has them ignore SIGINT
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = call(capsys, "data", "suspects", config, *SMALL, "--out", out)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (done.code, done.out) == (130, "")
     assert done.err.splitlines()[-1] == (
         "tagger: interrupted; 1 of 2 folds were done; nothing was listed, and nothing is kept: "
