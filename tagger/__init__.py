@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tagger.config_file import load_config
     from tagger.errors import TaggerError
     from tagger.evaluation.report import Report
-    from tagger.inference.predictor import Predictor, load
+    from tagger.inference.loading import load
+    from tagger.inference.predictor import Predictor
     from tagger.sentence import Prediction, Sentence, Span
     from tagger.training.compare import compare
     from tagger.training.evaluate import evaluate
@@ -50,7 +51,7 @@ _HOMES = {
     "TaggerError": "tagger.errors",
     "compare": "tagger.training.compare",
     "evaluate": "tagger.training.evaluate",
-    "load": "tagger.inference.predictor",
+    "load": "tagger.inference.loading",
     "load_config": "tagger.config_file",
     "train": "tagger.training.run",
 }

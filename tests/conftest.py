@@ -25,7 +25,8 @@ from tagger.config import (
     TrainingConfig,
     WordsConfig,
 )
-from tagger.inference.predictor import Predictor, load
+from tagger.inference.loading import load
+from tagger.inference.predictor import Predictor
 from tagger.training.run import train
 
 # A busy machine draws examples slowly; no test is timed, and neither is the drawing.

@@ -73,8 +73,8 @@ def run(options: argparse.Namespace) -> None:
     from tagger.evaluation.render import render_text
     from tagger.inference.device import pick_device
     from tagger.inference.hub_models import locate_model
+    from tagger.inference.loading import predictor_of
     from tagger.inference.model_folder import load_model
-    from tagger.inference.predictor import predictor_of
     from tagger.training.evaluate import evaluate_gold, read_gold, read_train
     from tagger.training.run_folder import write_report
 

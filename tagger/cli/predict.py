@@ -90,8 +90,8 @@ def run(options: argparse.Namespace) -> None:
     from tagger.data.rows import format_jsonl
     from tagger.inference.device import pick_device
     from tagger.inference.hub_models import locate_model
+    from tagger.inference.loading import predictor_of
     from tagger.inference.model_folder import load_model
-    from tagger.inference.predictor import predictor_of
 
     device = pick_device(options.device, key="--device")
     saved = load_model(locate_model(options.model))

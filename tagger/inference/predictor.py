@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import overload
 
 import torch
@@ -14,12 +13,10 @@ from torch import Tensor
 from tagger.data.batches import Flags, bucket, pad_flags
 from tagger.data.vocab import Vocabulary
 from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
-from tagger.inference.device import full_float32, pick_device
+from tagger.inference.device import full_float32
 from tagger.inference.form_features import FormFeatures
-from tagger.inference.hub_models import locate_model
 from tagger.inference.inputs import check_sentences, check_text, check_texts, check_tokens, take_window
 from tagger.inference.memory import release_memory
-from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.text import split_text
 from tagger.model.heads import CRFHead
 from tagger.model.network import SequenceTagger
@@ -30,34 +27,6 @@ WINDOW = 2048  # sentences looked at together, so that batches hold sentences of
 WINDOW_TOKENS = 2**17  # a window ends earlier if it holds so many: its answers wait in memory for each other
 BATCH_TOKENS = 2048
 MAX_FORMS_SIZE = 2**27  # bytes, about, of what is remembered of distinct words
-
-
-def load(folder: str | Path, *, device: str = "auto") -> "Predictor":
-    """Loads a trained model.
-
-    Args:
-        folder: a run folder, the model folder within it, or a model's id on the Hugging Face Hub: `owner/name`, or
-            `owner/name@REVISION`.
-        device: auto = the GPU if there is one; else cpu, cuda or cuda:N.
-
-    Raises:
-        MissingInputError: there is no model there.
-        ModelError: the model is damaged, foreign or of a newer format.
-        ConfigError: there is no such device.
-    """
-    return predictor_of(load_model(locate_model(folder)), device=pick_device(device))
-
-
-def predictor_of(saved: SavedModel, *, device: torch.device) -> "Predictor":
-    """The Predictor of a saved model."""
-    return Predictor(
-        saved.network,
-        saved.vocabulary,
-        scheme=saved.config.data.scheme,
-        encoding=saved.config.model.encoding,
-        device=device,
-        temperature=saved.temperature,
-    )
 
 
 class Predictor:

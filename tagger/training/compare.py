@@ -13,8 +13,8 @@ from tagger.evaluation.report import Report
 from tagger.evaluation.statistics import NUM_SHUFFLES
 from tagger.files import write_synced
 from tagger.inference.device import pick_device
+from tagger.inference.loading import predictor_of
 from tagger.inference.model_folder import load_model
-from tagger.inference.predictor import predictor_of
 from tagger.training.evaluate import evaluate_gold, read_gold
 from tagger.training.output import writing
 

@@ -17,8 +17,9 @@ from tagger.evaluation.report import CurvePoint, Fact, Report
 from tagger.files import hash_file
 from tagger.inference.device import pick_device
 from tagger.inference.hub_models import locate_model
+from tagger.inference.loading import predictor_of
 from tagger.inference.model_folder import SavedModel, load_model
-from tagger.inference.predictor import Predictor, predictor_of
+from tagger.inference.predictor import Predictor
 from tagger.model.heads import CRFHead
 from tagger.schemes import OUTSIDE, convert_tags, is_plain, split_tag
 from tagger.sentence import Sentence

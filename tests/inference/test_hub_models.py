@@ -9,7 +9,8 @@ import pytest
 
 from tagger.errors import MissingInputError
 from tagger.inference.hub_models import locate_model
-from tagger.inference.predictor import Predictor, load
+from tagger.inference.loading import load
+from tagger.inference.predictor import Predictor
 from tests.fakehub import FakeHub
 from tests.hub_reader import Reader, message_of, reading
 

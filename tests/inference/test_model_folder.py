@@ -16,8 +16,8 @@ from safetensors.torch import save as save_tensors
 
 from tagger.errors import ConfigError, MissingInputError, ModelError, OutputError
 from tagger.inference import model_folder
+from tagger.inference.loading import load
 from tagger.inference.model_folder import FORMAT, SavedModel, load_model, save_model, sizes_of
-from tagger.inference.predictor import load
 from tests.inference.damage import DAMAGES, assert_refused
 from tests.inference.forge import (
     CHECKED,

@@ -26,8 +26,9 @@ from tagger.errors import ConfigError, DataError
 from tagger.evaluation.report import Report
 from tagger.inference import inputs
 from tagger.inference.device import pick_device
+from tagger.inference.loading import load, predictor_of
 from tagger.inference.model_folder import load_model
-from tagger.inference.predictor import WINDOW, Predictor, load, predictor_of
+from tagger.inference.predictor import WINDOW, Predictor
 from tagger.schemes import illegal_transitions, tags_of_types, tags_to_spans
 from tagger.sentence import Prediction
 from tagger.training.run import train

@@ -14,8 +14,9 @@ from tagger.errors import OutputError
 from tagger.evaluation.html import render_html
 from tagger.evaluation.render import render_markdown, render_text
 from tagger.evaluation.report import Report
+from tagger.inference.loading import load
 from tagger.inference.model_folder import load_model
-from tagger.inference.predictor import Predictor, load
+from tagger.inference.predictor import Predictor
 from tagger.model.temperature import Fit
 from tagger.sentence import Sentence
 from tagger.training import dev_temperature

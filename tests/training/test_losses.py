@@ -13,8 +13,8 @@ from tagger.config import Config
 from tagger.config_file import load_config
 from tagger.data.batches import LazyBatches
 from tagger.errors import ConfigError
+from tagger.inference.loading import load
 from tagger.inference.model_folder import load_model
-from tagger.inference.predictor import load
 from tagger.model.network import SequenceTagger
 from tagger.schemes import tags_of_types
 from tagger.sentence import Prediction

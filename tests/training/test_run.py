@@ -24,8 +24,8 @@ from tagger.data.conllu import read_conllu
 from tagger.data.vocab import UNKNOWN
 from tagger.errors import ConfigError, DataError, MissingInputError, OutputError
 from tagger.evaluation.report import Report
+from tagger.inference.loading import load
 from tagger.inference.model_folder import load_model
-from tagger.inference.predictor import load
 from tagger.model.network import build_network
 from tagger.training import assembly
 from tagger.training.caveats import ON_TRAIN

@@ -1,0 +1,38 @@
+"""A folder, or an id on the Hugging Face Hub -> Predictor."""
+
+from pathlib import Path
+
+import torch
+
+from tagger.inference.device import pick_device
+from tagger.inference.hub_models import locate_model
+from tagger.inference.model_folder import SavedModel, load_model
+from tagger.inference.predictor import Predictor
+
+
+def load(folder: str | Path, *, device: str = "auto") -> Predictor:
+    """Loads a trained model.
+
+    Args:
+        folder: a run folder, the model folder within it, or a model's id on the Hugging Face Hub: `owner/name`, or
+            `owner/name@REVISION`.
+        device: auto = the GPU if there is one; else cpu, cuda or cuda:N.
+
+    Raises:
+        MissingInputError: there is no model there.
+        ModelError: the model is damaged, foreign or of a newer format.
+        ConfigError: there is no such device.
+    """
+    return predictor_of(load_model(locate_model(folder)), device=pick_device(device))
+
+
+def predictor_of(saved: SavedModel, *, device: torch.device) -> Predictor:
+    """The Predictor of a saved model."""
+    return Predictor(
+        saved.network,
+        saved.vocabulary,
+        scheme=saved.config.data.scheme,
+        encoding=saved.config.model.encoding,
+        device=device,
+        temperature=saved.temperature,
+    )
