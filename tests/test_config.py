@@ -316,7 +316,7 @@ class TestBadFiles:
             ("data: {train: a}\n[1, 2]: 3\n", ":2: expected a word as key"),
             ("data: {train: a}\nmodle: {}\n", ": modle: no such key (did you mean model?)"),
             ("data: {train: a}\nmodel: {dropuot: 0.1}\n", ": model.dropuot: no such key (did you mean dropout?)"),
-            ("zzz: 1\n", ": zzz: no such key (there are data, features, model, training)"),
+            ("zzz: 1\n", ": zzz: no such key (there are data, features, model, training, preset)"),
             ("data.train: a\n", ": data.train: no such key"),
             ("data: {train: a}\n1: 2\n", ": 1: no such key"),
             ("data:\n", ": data: is empty; give it keys, indented below it, or leave it out"),

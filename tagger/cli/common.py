@@ -45,6 +45,16 @@ def add_hardware_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_preset_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --preset."""
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="fast (half the width, larger batches, fewer epochs) or accurate (the defaults): its settings replace the "
+        "file's, and --section.key wins over both",
+    )
+
+
 def set_threads(count: int) -> None:
     """Sets torch's CPU threads; 0 leaves torch's choice."""
     if not 0 <= count <= _MAX_THREADS:

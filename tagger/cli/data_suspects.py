@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagger.cli.common import check_folder, given, given_path, open_output
+from tagger.cli.common import add_preset_option, check_folder, given, given_path, open_output
 from tagger.errors import OutputError, TaggerError
 from tagger.training.output import writing
 from tagger.training.signals import Terminated
@@ -38,6 +38,7 @@ _NONE = "(none)"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the action's arguments."""
     parser.add_argument("config", metavar="CONFIG", type=given, help="a YAML file, as for tagger train")
+    add_preset_option(parser)
     parser.add_argument(
         "--folds", metavar="N", type=_number, default=5, help="parts of the data, a model for each; default: 5"
     )
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     """Runs the action."""
     from tagger.config_file import load_config
 
-    config = load_config(options.config, options.settings)
+    config = load_config(options.config, options.settings, preset=options.preset)
     if options.out is not None:
         _check_output(options.out)
     found = _cross_validate(config, options)
