@@ -52,16 +52,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), *, preset: str 
         ConfigError: a key or value that cannot be used; the message names the file and the key.
     """
     path = Path(path)
-    return parse_config(_read_text(path), path=path, overrides=overrides, preset=preset)
-
-
-def parse_config(text: str, *, path: Path, overrides: Sequence[str] = (), preset: str | None = None) -> Config:
-    """`load_config` for the text of a file that has been read already."""
     changes = _overrides(overrides)
-    settings = load_yaml(text, path)
-    _check_keys(settings, Config, where=f"{path}: ", prefix="")
-    settings = _with_presets(settings, path, preset=preset, changes=changes)
-    _resolve_paths(settings, path)
+    settings = _read_settings(_read_text(path), path, preset=preset, changes=changes)
     # jsonargparse reads text as YAML once more, which makes nothing of "# " and a number of "1": it never sees text.
     texts = _take_texts(settings)
     parser = config_parser()
@@ -87,8 +79,23 @@ def parse_config(text: str, *, path: Path, overrides: Sequence[str] = (), preset
     return config
 
 
+def restore_config(text: str, *, path: Path) -> Config:
+    """A config from what `dump_config` made of it; takes a tenth of the time of `load_config`, but only exact types.
+
+    Args:
+        text: the YAML; keys that are not there have their defaults.
+        path: the file that it comes from.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    config = _filled(Config(), _read_settings(text, path))
+    check_config(config, where=str(path))
+    return config
+
+
 def dump_config(config: Config) -> str:
-    """The config as YAML with every key, which `load_config` reads back to an equal config."""
+    """The config as YAML with every key, which `load_config` and `restore_config` read back to an equal config."""
     return dump_yaml(asdict(config))
 
 
@@ -103,6 +110,17 @@ def _read_text(path: Path) -> str:
         raise ConfigError(f"{path}: not UTF-8 (at byte {error.start + 1}); is this a YAML file?") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _read_settings(
+    text: str, path: Path, *, preset: str | None = None, changes: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """A file's settings, their keys checked and their paths absolute, and those of presets."""
+    settings = load_yaml(text, path)
+    _check_keys(settings, Config, where=f"{path}: ", prefix="")
+    settings = _with_presets(settings, path, preset=preset, changes=changes or {})
+    _resolve_paths(settings, path)
+    return settings
 
 
 def _check_keys(settings: Mapping[str, Any], schema: type[Any], *, where: str, prefix: str) -> None:
@@ -202,6 +220,13 @@ def _is_text(key: str, word: str) -> bool:
     if key in ("data.tokens", "data.tags"):
         return re.fullmatch(r"[-+]?[0-9]+", word) is None
     return not (key == "data.labels" and word.startswith("["))
+
+
+def _filled(section: _Section, settings: Mapping[str, Any]) -> _Section:
+    """A section of a config with settings in the place of its own."""
+    own = {key: getattr(section, key) for key in settings}
+    changed = {key: _filled(own[key], value) if is_dataclass(own[key]) else value for key, value in settings.items()}
+    return replace(section, **changed)  # type: ignore[type-var]
 
 
 def _replaced(section: _Section, path: Sequence[str], value: object) -> _Section:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagger.cli.common import add_preset_option, check_folder, given, given_path, open_output
+from tagger.cli.common import add_preset_option, check_folder, given, given_path, import_torch, open_output
 from tagger.errors import OutputError, TaggerError
 from tagger.training.output import writing
 from tagger.training.signals import Terminated
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _cross_validate(config: "Config", options: argparse.Namespace) -> "CrossValidation":
     """Cross-validates, showing progress; an error is told what is lost."""
-    # torch takes seconds to import: a wrong config is reported before that
+    import_torch()  # takes a second: a wrong config is reported before that
     from tagger.cli.fold_progress import FoldProgress
     from tagger.training.suspects import find_suspect_gold
 

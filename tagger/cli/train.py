@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagger.cli.common import add_preset_option, given, given_path, print_text, terminal_width
+from tagger.cli.common import add_preset_option, given, given_path, import_torch, print_text, terminal_width
 from tagger.errors import TaggerError
 from tagger.training.output import writing
 from tagger.training.signals import Terminated
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     from tagger.config_file import load_config
 
     config = load_config(options.config, options.settings, preset=options.preset)
-    # torch takes seconds to import: a wrong config is reported before that
+    import_torch()  # takes a second: a wrong config is reported before that
     from tagger.evaluation.render import render_text
     from tagger.training.seeds import render_seeds, train_seeds
 
