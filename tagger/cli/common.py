@@ -68,7 +68,7 @@ def set_threads(count: int) -> None:
 
 
 def import_torch() -> None:
-    """Imports torch, in a fifth less time than by itself, and lets the process end sooner.
+    """Imports torch in less time than by itself, and lets the process end sooner.
 
     What torch makes while it is imported lives as long as the process. Python would look through it for garbage several
     times during the import, in every full collection later, and when the process ends.
