@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tagger.data.conllu import read_conllu
@@ -35,7 +36,14 @@ training: {{num_epochs: 1, batch_tokens: 16384, device: cpu, precision: fp32, nu
 """
 
 
-def write_copies(sentences: list[Sentence], num_tokens: int, path: Path, *, new_words: bool) -> int:
+def write_copies(
+    sentences: list[Sentence],
+    num_tokens: int,
+    path: Path,
+    *,
+    new_words: bool,
+    write: Callable[[list[Sentence]], Iterable[str]] = write_conll,
+) -> int:
     """Writes whole copies of the sentences, as come nearest to `num_tokens`; returns how many tokens they are."""
     counts = Counter(token for sentence in sentences for token in sentence.tokens)
     size = sum(counts.values())
@@ -51,7 +59,7 @@ def write_copies(sentences: list[Sentence], num_tokens: int, path: Path, *, new_
                     )
                     for sentence in sentences
                 ]
-            file.writelines(write_conll(changed))
+            file.writelines(write(changed))
     return copies * size
 
 

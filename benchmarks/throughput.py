@@ -11,8 +11,6 @@ the LSTM alone.
 import argparse
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -31,15 +29,6 @@ from tagger.training.epochs import encode_train
 from tagger.training.hardware import accelerating
 from tagger.training.loop import fit
 from tagger.training.optimizer import rate_factor
-
-COLD_START = """\
-import time
-began = time.perf_counter()
-import torch
-after_torch = time.perf_counter()
-import tagger.inference.predictor
-print(after_torch - began, time.perf_counter() - after_torch)
-"""
 
 
 def main() -> None:
@@ -82,9 +71,6 @@ def main() -> None:
                     flush=True,
                 )
     print(f"most memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
-    done = subprocess.run([sys.executable, "-c", COLD_START], capture_output=True, text=True, check=True)
-    torch_seconds, own_seconds = map(float, done.stdout.split())
-    print(f"cold start: import torch {torch_seconds:.2f} s, the rest that prediction imports {own_seconds:.2f} s")
 
 
 class _Bare(nn.Module):

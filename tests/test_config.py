@@ -25,7 +25,7 @@ from tagger.config import (
     WordsConfig,
 )
 from tagger.config_checks import SETTINGS, check_config, value_of
-from tagger.config_file import config_parser, dump_config, load_config
+from tagger.config_file import config_parser, dump_config, load_config, restore_config
 from tagger.errors import ConfigError, MissingInputError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -316,7 +316,7 @@ class TestBadFiles:
             ("data: {train: a}\n[1, 2]: 3\n", ":2: expected a word as key"),
             ("data: {train: a}\nmodle: {}\n", ": modle: no such key (did you mean model?)"),
             ("data: {train: a}\nmodel: {dropuot: 0.1}\n", ": model.dropuot: no such key (did you mean dropout?)"),
-            ("zzz: 1\n", ": zzz: no such key (there are data, features, model, training)"),
+            ("zzz: 1\n", ": zzz: no such key (there are data, features, model, training, preset)"),
             ("data.train: a\n", ": data.train: no such key"),
             ("data: {train: a}\n1: 2\n", ": 1: no such key"),
             ("data:\n", ": data: is empty; give it keys, indented below it, or leave it out"),
@@ -788,6 +788,32 @@ class TestDump:
         path = tmp_path_factory.getbasetemp() / "dumped.yaml"
         path.write_text(dump_config(config), encoding="utf-8")
         assert load_config(path) == config
+        assert restore_config(dump_config(config), path=path) == config
+
+    @settings(deadline=None, max_examples=40)
+    @given(config=configs(), kept=st.sets(st.sampled_from(sorted(SETTINGS))))
+    def test_restoring_is_loading_where_keys_are_missing_too(
+        self, config: Config, kept: set[str], tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        path = tmp_path_factory.getbasetemp() / "partial.yaml"
+        values = FILE
+        for key in kept:
+            values = merged(values, nested(key, value_of(asdict(config), key)))
+        text = yaml.safe_dump(values, allow_unicode=True)
+        path.write_text(text, encoding="utf-8")
+        try:
+            expected = load_config(path)
+        except ConfigError as error:
+            with pytest.raises(ConfigError, match=re.escape(str(error))):
+                restore_config(text, path=path)
+        else:
+            assert restore_config(text, path=path) == expected
+
+    @pytest.mark.parametrize(("key", "value"), [("model.num_layers", "2"), ("model.bias", "true"), ("model.head", 1)])
+    def test_restoring_takes_no_other_types(self, key: str, value: object, path: Path) -> None:
+        text = yaml.safe_dump(merged(FILE, nested(key, value)))
+        with pytest.raises(ConfigError, match=f"{key}: expected .*, got {value!r}"):
+            restore_config(text, path=path)
 
     def test_every_key_in_order(self) -> None:
         config = Config(data=DataConfig(train="/données.conll"))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import tagger
-from tagger.config_file import _Loader
+from tagger.config_yaml import _Loader
 
 SOURCES = sorted(Path(tagger.__file__).parent.rglob("*.py"))
 # Anywhere, in comments and names too: a reader who greps for them finds nothing to think about. `seqeval(` is no call

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,3 +77,21 @@ def test_the_help_of_every_verb_is_light() -> None:
     loaded = modules_after(ALL_HELP)
     assert "tagger.cli.main" in loaded
     assert loaded.isdisjoint(HEAVY)
+
+
+def test_predicting_imports_no_more_than_it_needs(pos_run: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("She left.\n", encoding="utf-8")
+    words = ["predict", str(pos_run), str(text), "--output", "/dev/null", "--quiet"]
+    loaded = modules_after(f"from tagger.cli.main import main\nassert main({words}) == 0")
+    assert "tagger.inference.predictor" in loaded
+    needless = ("datasets", "accelerate", "huggingface_hub", "jsonargparse", "torchtext", "pandas", "seqeval", "jinja2")
+    assert loaded.isdisjoint([*needless, "rich", "tagger.training.run", "tagger.evaluation.counts"])
+
+
+def test_importing_torch_leaves_collection_on_and_torch_out_of_it() -> None:
+    code = "import gc\nfrom tagger.cli.common import import_torch\nimport_torch()\nassert gc.isenabled()"
+    assert "torch" in modules_after(f"{code}\nassert gc.get_freeze_count() > 100_000")
+    modules_after(f"import torch\n{code}\nassert gc.get_freeze_count() == 0")  # a program's own objects stay its own
+    off = code.replace("import gc", "import gc; gc.disable()").replace("gc.isenabled()", "not gc.isenabled()")
+    modules_after(off)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from tagger.cli.common import given, print_text
+from tagger.cli.common import add_preset_option, given, print_text
 
 SUMMARY = "check a config and print it with every default filled in"
 DESCRIPTION = """\
@@ -10,6 +10,7 @@ Checks a config and prints it as YAML with every default filled in and every pat
 
   tagger config configs/pos_sample.yaml
   tagger config configs/pos_sample.yaml --model.head crf
+  tagger config my.yaml --preset fast
 
 Any setting can be given as --section.key VALUE; `tagger train --help` lists them."""
 
@@ -17,10 +18,11 @@ Any setting can be given as --section.key VALUE; `tagger train --help` lists the
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
     parser.add_argument("config", metavar="CONFIG", type=given, help="a YAML file")
+    add_preset_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the verb."""
     from tagger.config_file import dump_config, load_config
 
-    print_text(dump_config(load_config(options.config, options.settings)))
+    print_text(dump_config(load_config(options.config, options.settings, preset=options.preset)))

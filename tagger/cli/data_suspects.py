@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagger.cli.common import check_folder, given, given_path, open_output
+from tagger.cli.common import add_preset_option, check_folder, given, given_path, import_torch, open_output
 from tagger.errors import OutputError, TaggerError
 from tagger.training.output import writing
 from tagger.training.signals import Terminated
@@ -38,6 +38,7 @@ _NONE = "(none)"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the action's arguments."""
     parser.add_argument("config", metavar="CONFIG", type=given, help="a YAML file, as for tagger train")
+    add_preset_option(parser)
     parser.add_argument(
         "--folds", metavar="N", type=_number, default=5, help="parts of the data, a model for each; default: 5"
     )
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     """Runs the action."""
     from tagger.config_file import load_config
 
-    config = load_config(options.config, options.settings)
+    config = load_config(options.config, options.settings, preset=options.preset)
     if options.out is not None:
         _check_output(options.out)
     found = _cross_validate(config, options)
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _cross_validate(config: "Config", options: argparse.Namespace) -> "CrossValidation":
     """Cross-validates, showing progress; an error is told what is lost."""
-    # torch takes seconds to import: a wrong config is reported before that
+    import_torch()  # takes a second: a wrong config is reported before that
     from tagger.cli.fold_progress import FoldProgress
     from tagger.training.suspects import find_suspect_gold
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from tagger.evaluation.numbers import format_count
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
     from tagger.data.published import Download
     from tagger.training.position import Epoch
     from tagger.training.run import Event, Started
@@ -20,8 +20,10 @@ _TIMES_WIDTH = len("10:00:00 left 10:00:00")
 BAR_WIDTH = 24
 
 
-def make_console(stream: TextIO) -> Console:
+def make_console(stream: TextIO) -> "Console":
     """A console that shows text as it is."""
+    from rich.console import Console
+
     # What is printed holds paths and tags: rich must not take `[x]` or `:x:` in them for its own.
     return Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
@@ -34,6 +36,8 @@ class TrainingProgress:
     """
 
     def __init__(self, stream: TextIO) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
         self._console = make_console(stream)
         text = TextColumn("epoch {task.fields[epoch]}"), TextColumn("{task.fields[state]}")
         times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
@@ -99,6 +103,8 @@ class TrainingProgress:
 
     def _download(self, event: "Download") -> None:
         """A line where a download begins, and on a terminal how far it is."""
+        from rich.progress import TextColumn
+
         size = "" if event.total is None else f", {event.total / 1e6:,.1f} MB"
         if not event.received:
             self._console.print(f"downloading {event.name}{size}")
@@ -171,41 +177,48 @@ class PredictionProgress:
     """
 
     def __init__(self, stream: TextIO, *, live: bool) -> None:
-        self._console = make_console(stream)
-        self._live = live and self._console.is_terminal
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            console=self._console,
-            transient=True,
-            disable=not self._live,
-        )
+        self._stream = stream
         self._start = self._shown = time.perf_counter()
         self.num_texts = self.num_tokens = 0
-        self._task = self._progress.add_task(self._line(), total=None)
+        self._progress: Progress | None = self._open_line() if live else None
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self._progress is not None:
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._progress is not None:
+            self._progress.stop()
 
     def add(self, num_tokens: int) -> None:
         """Counts one text of `num_tokens` tokens."""
         self.num_texts += 1
         self.num_tokens += num_tokens
-        if not self._live:
+        if self._progress is None:
             return
         now = time.perf_counter()
         if now - self._shown > _UPDATE_SECONDS:
             self._shown = now
-            self._progress.update(self._task, description=self._line())
+            self._progress.update(self._progress.task_ids[0], description=self._line())
 
     def finish(self) -> None:
         """Prints the sum."""
-        self._console.print(self._line())
+        print(self._line(), file=self._stream, flush=True)
+
+    def _open_line(self) -> "Progress | None":
+        """The line that changes; None where it would not be shown."""
+        # here, so that the first tag of a short text does not wait for what shows no line
+        from rich.progress import Progress, TextColumn
+
+        console = make_console(self._stream)
+        if not console.is_terminal:
+            return None
+        progress = Progress(TextColumn("{task.description}", markup=False), console=console, transient=True)
+        progress.add_task(self._line(), total=None)
+        return progress
 
     def _line(self) -> str:
         seconds = time.perf_counter() - self._start

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagger.cli.common import given, given_path, print_text, terminal_width
+from tagger.cli.common import add_preset_option, given, given_path, import_torch, print_text, terminal_width
 from tagger.errors import TaggerError
 from tagger.training.output import writing
 from tagger.training.signals import Terminated
@@ -21,6 +21,7 @@ Trains the tagger that CONFIG describes and leaves it in RUN, with its metrics a
 
   tagger train configs/pos_sample.yaml --out runs/pos
   tagger train configs/pos_ewt.yaml --out runs/ewt --data.train my/train.conllu --training.num_epochs 5
+  tagger train my.yaml --out runs/my --preset fast
 
 Any setting of the config can be given as --section.key VALUE; they are listed below.
 A run that broke off (a kill, an interrupt, a full disk) goes on with the same command and --resume, to the same
@@ -56,6 +57,7 @@ def _settings_help() -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
     parser.add_argument("config", metavar="CONFIG", type=given, help="a YAML file")
+    add_preset_option(parser)
     parser.add_argument("--out", metavar="RUN", required=True, type=given_path, help="the run folder to fill")
     parser.add_argument(
         "--resume",
@@ -79,8 +81,8 @@ def run(options: argparse.Namespace) -> None:
     """Runs the verb."""
     from tagger.config_file import load_config
 
-    config = load_config(options.config, options.settings)
-    # torch takes seconds to import: a wrong config is reported before that
+    config = load_config(options.config, options.settings, preset=options.preset)
+    import_torch()  # takes a second: a wrong config is reported before that
     from tagger.evaluation.render import render_text
     from tagger.training.seeds import render_seeds, train_seeds
 

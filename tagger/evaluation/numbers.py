@@ -1,6 +1,9 @@
 """How numbers are written for people, wherever they are shown."""
 
-from tagger.evaluation.findings import Interval
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tagger.evaluation.findings import Interval
 
 UNDEFINED = "-"
 
@@ -10,7 +13,7 @@ def format_percent(value: float | None) -> str:
     return UNDEFINED if value is None else f"{100 * value:.2f}"
 
 
-def format_interval(interval: Interval | None) -> str:
+def format_interval(interval: "Interval | None") -> str:
     """An interval of a score in percent, `41.2–58.1`, of a difference `-1.2 to 3.4`; `-` where there is none."""
     if interval is None:
         return UNDEFINED

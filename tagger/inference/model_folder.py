@@ -22,14 +22,14 @@ from typing import Any
 import torch
 
 from tagger.config import Config
-from tagger.config_file import dump_config, parse_config
+from tagger.config_file import dump_config, restore_config
 from tagger.data.tag_table import TagTable
 from tagger.data.vocab import Vocabulary
 from tagger.errors import ConfigError, MissingInputError, ModelError, OutputError
 from tagger.files import find_folder, replacing_folder, write_synced
 from tagger.inference.model_card import README, CardScores, make_card
 from tagger.inference.vocabulary_file import parse_vocabulary, vocabulary_to_json
-from tagger.inference.weights_file import MAX_HEADER, check_weights, parse_weights
+from tagger.inference.weights_file import MAX_HEADER, WithoutInitialisation, check_weights, parse_weights
 from tagger.manifests import MANIFEST, MIB, make_manifest, read_listed, read_manifest, shorten
 from tagger.model.network import SequenceTagger, Sizes, build_network
 from tagger.model.temperature import HIGHEST, LOWEST
@@ -230,7 +230,7 @@ def _load(folder: Path) -> SavedModel:
         sizes = sizes_of(vocabulary, config)
     except ConfigError as error:
         raise ModelError(f"{folder / _CONFIG}: {error}") from error
-    with torch.random.fork_rng(devices=[]):  # the weights that it begins with are drawn in vain
+    with torch.random.fork_rng(devices=[]), WithoutInitialisation():  # what is drawn all the same is drawn in vain
         network = build_network(config.features, config.model, sizes)
     check_weights(weights, network.state_dict(), path=where)
     network.load_state_dict(weights)
@@ -255,7 +255,7 @@ def _read_config(folder: Path, manifest: Mapping[str, Any]) -> Config:
     path = folder / _CONFIG
     try:
         content = read_listed(folder, _CONFIG, manifest=manifest, limit=_MAX_CONFIG)
-        return parse_config(content.decode("utf-8"), path=path)
+        return restore_config(content.decode("utf-8"), path=path)
     except (ConfigError, UnicodeDecodeError) as error:
         said = str(error)
         said = said.removeprefix(str(path)) if isinstance(error, ConfigError) else f": {said}"

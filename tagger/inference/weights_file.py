@@ -1,15 +1,30 @@
 """`model.safetensors` of a model folder: weights, checked against the network that they are for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from tagger.errors import ModelError
 from tagger.manifests import MIB, shorten
 
 MAX_HEADER = 2 * MIB  # bytes that describe the weights; a network of 1,000 layers needs less than one
+
+
+class WithoutInitialisation(TorchFunctionMode):
+    """Within it, `torch.nn.init` leaves weights as memory happens to be: for a network whose weights are to be read."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Calls the function, unless it is one that draws."""
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
 
 
 def parse_weights(content: bytes, *, path: Path) -> dict[str, Tensor]:
@@ -40,5 +55,6 @@ def check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor],
         if value.shape != expected[name].shape or value.dtype != expected[name].dtype:
             came, wanted = (f"{tuple(weight.shape)} {weight.dtype}" for weight in (value, expected[name]))
             raise ModelError(f"{path}: {name}: expected {wanted}, found {shorten(came)}")
-        if not torch.isfinite(value).all():
+        # The least and the greatest are not finite where any is not, NaN included, and one pass finds them.
+        if value.numel() and not torch.isfinite(torch.stack(torch.aminmax(value))).all():
             raise ModelError(f"{path}: {name}: holds numbers that are not finite")

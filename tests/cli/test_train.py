@@ -349,6 +349,31 @@ def test_the_last_step_of_an_epoch_says_that_dev_is_scored(monkeypatch: pytest.M
     assert "scoring dev" not in show_live(monkeypatch, 100, step=20, has_dev=False)
 
 
+def test_a_preset_is_recorded_as_its_settings_in_the_run_and_in_the_model(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--preset", "fast", "--model.hidden_dim", "8", "--training.num_epochs", "1"]
+    assert train(capsys, config, *words).code == 0
+    saved = [config.parent / "run" / name for name in ("config.yaml", "model/config.yaml")]
+    for path in saved:
+        assert "\npreset:" not in f"\n{path.read_text(encoding='utf-8')}"
+        training = tagger.load_config(path).training
+        assert (training.batch_size, training.batch_tokens, training.learning_rate) == (None, 1024, 4e-3)
+    settings = "--training.num_epochs 1 --model.hidden_dim 8 --training.batch_tokens 1024 --training.learning_rate 4e-3"
+    spelled = [*settings.split(), "--training.batch_size", "null"]
+    assert train(capsys, config, *spelled, "--resume").code == 0  # the same settings are the same run
+    message = fail(capsys, 2, "train", config, "--out", config.parent / "run", "--resume")
+    assert "training.batch_size" in message
+
+
+@pytest.mark.parametrize("verb", [["train"], ["config"], ["data", "suspects"]])
+def test_an_unknown_preset_is_refused(verb: list[str], config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*verb, config, "--preset", "fats", *(["--out", config.parent / "run"] if verb == ["train"] else [])]
+    expected = "command line: --preset: expected one of fast, accurate, got 'fats' (did you mean fast?)"
+    assert fail(capsys, 2, *words) == expected
+    assert not (config.parent / "run").exists()
+
+
 def test_resume_goes_on_and_then_has_nothing_to_do(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = config.parent / "run"
     words = command("train", config, "--out", run, "--training.num_epochs", "4000", "--training.checkpoint_steps", "3")
@@ -371,7 +396,7 @@ def test_resume_goes_on_and_then_has_nothing_to_do(config: Path, capsys: pytest.
     done = train(capsys, config, "--resume", "--allow-changes")
     assert done.code == 0
     assert "warning: changed on the way: training.num_epochs: was 4000, is 2\n" in done.err
-    assert re.search(r"^goes on from (epoch \d+ after step 1|the end of epoch \d+)$", done.err, re.MULTILINE)
+    assert re.search(r"^goes on from (epoch \d+ after step [12]|the end of epoch \d+)$", done.err, re.MULTILINE)
     again = train(capsys, config, "--resume")
     assert (again.code, again.out) == (0, done.out)
     assert f"{run}: this run is finished already; nothing is left to do\n" in again.err

@@ -18,6 +18,7 @@ from tagger.errors import ConfigError, MissingInputError, ModelError, OutputErro
 from tagger.inference import model_folder
 from tagger.inference.loading import load
 from tagger.inference.model_folder import FORMAT, SavedModel, load_model, save_model, sizes_of
+from tagger.model.network import build_network
 from tests.inference.damage import DAMAGES, assert_refused
 from tests.inference.forge import (
     CHECKED,
@@ -65,6 +66,15 @@ class TestRoundTrip:
         assert all(torch.equal(before[name], after[name]) for name in before)
         assert not copy.network.training
         assert (tmp_path / "copy" / "model.safetensors").read_bytes() == save_tensors(before)
+
+    @pytest.mark.parametrize("run", ["pos_run", "ner_run"])
+    def test_what_is_not_saved_is_made_anew(self, run: str, request: pytest.FixtureRequest) -> None:
+        saved = load_model(request.getfixturevalue(run))
+        with torch.random.fork_rng(devices=[]):
+            built = build_network(saved.config.features, saved.config.model, sizes_of(saved.vocabulary, saved.config))
+        expected, found = dict(built.named_buffers()), dict(saved.network.named_buffers())
+        assert list(expected) == list(found)
+        assert all(torch.equal(expected[name], found[name]) for name in expected)
 
     def test_holds_five_files(self, ner_run: Path) -> None:
         assert sorted(path.name for path in (ner_run / "model").iterdir()) == NAMES
@@ -237,9 +247,10 @@ class TestForgedWeights:
         rewrite_weights(model, lambda weights: weights.update({"to_emissions.bias": torch.zeros(17).half()}))
         assert "found (17,) torch.float16" in refuse(model, naming="model.safetensors")
 
-    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-    def test_not_finite(self, model: Path, value: float) -> None:
-        rewrite_weights(model, lambda weights: weights["to_emissions.weight"][0, 0].fill_(value))
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+    @pytest.mark.parametrize("place", [0, 100, -1])
+    def test_not_finite(self, model: Path, value: float, place: int) -> None:
+        rewrite_weights(model, lambda weights: weights["to_emissions.weight"].view(-1)[place].fill_(value))
         assert "to_emissions.weight: holds numbers that are not finite" in refuse(model, naming="model.safetensors")
 
     def test_one_missing_and_one_too_much(self, model: Path) -> None:
