@@ -1,7 +1,8 @@
 """Progress of training and prediction: a live bar on a terminal, plain lines elsewhere; always on standard error."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tagger.training.run import Event, Started
 
 _UPDATE_SECONDS = 0.1
+_SECONDS_TO_GUESS = 2.0
 _TIMES_WIDTH = len("10:00:00 left 10:00:00")
 BAR_WIDTH = 24
 
@@ -179,9 +181,12 @@ class PredictionProgress:
             transient=True,
             disable=not self._live,
         )
+        self._position: Callable[[], float] | None = None
         self._start = self._shown = time.perf_counter()
+        self._num_old_texts = self._num_old_tokens = 0
+        self._first = 0.0  # how much of the input had been read when tagging began
         self.num_texts = self.num_tokens = 0
-        self._task = self._progress.add_task(self._line(), total=None)
+        self._task = self._progress.add_task("", total=None)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -192,6 +197,26 @@ class PredictionProgress:
     ) -> None:
         self._progress.stop()
 
+    def begin(self, position: Callable[[], float] | None) -> None:
+        """Begins to count time.
+
+        Args:
+            position: tells how much of the input has been read, in [0, 1]; None: nobody knows.
+        """
+        self._position = position
+        self._first = 0.0 if position is None else position()
+        self._start = time.perf_counter()
+
+    def go_on(self, *, num_texts: int, num_tokens: int) -> None:
+        """Counts what an earlier run has tagged, and shows that it is read again; `begin` follows."""
+        self.num_texts, self.num_tokens = num_texts, num_tokens
+        self._num_old_texts, self._num_old_tokens = num_texts, num_tokens
+        self._progress.update(self._task, description=f"reading past {num_texts:,} texts that are answered")
+
+    def say(self, line: str) -> None:
+        """Prints a line."""
+        self._console.print(line)
+
     def add(self, num_tokens: int) -> None:
         """Counts one text of `num_tokens` tokens."""
         self.num_texts += 1
@@ -201,12 +226,25 @@ class PredictionProgress:
         now = time.perf_counter()
         if now - self._shown > _UPDATE_SECONDS:
             self._shown = now
-            self._progress.update(self._task, description=self._line())
+            line = f"{self._line()}{self._left(now - self._start)}"
+            self._progress.update(self._task, description=line)
 
     def finish(self) -> None:
         """Prints the sum."""
         self._console.print(self._line())
 
     def _line(self) -> str:
-        seconds = time.perf_counter() - self._start
-        return f"{self.num_tokens:,} tokens in {self.num_texts:,} texts, {self.num_tokens / seconds:,.0f} tokens/s"
+        speed = (self.num_tokens - self._num_old_tokens) / (time.perf_counter() - self._start)
+        before = f" ({self._num_old_texts:,} of them before)" if self._num_old_texts else ""
+        return f"{self.num_tokens:,} tokens in {self.num_texts:,} texts{before}, {speed:,.0f} tokens/s"
+
+    def _left(self, seconds: float) -> str:
+        """How much of the input is read, and the time that the rest will take."""
+        if self._position is None:
+            return ""
+        done = self._position()
+        line = f", {done:.0%}"
+        if done > self._first and seconds > _SECONDS_TO_GUESS:
+            left = round(seconds * (1 - done) / (done - self._first))
+            line += f", {timedelta(seconds=left)} left"
+        return line
