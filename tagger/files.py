@@ -11,6 +11,7 @@ readers ask `find_folder`, which finds it there.
 
 import ctypes
 import errno
+import glob
 import hashlib
 import os
 import shutil
@@ -96,7 +97,7 @@ def find_folder(folder: Path) -> Path:
 
 def remove_leftovers(folder: Path) -> None:
     """Removes what killed processes have left beside a folder or file; nobody else may be replacing it now."""
-    for path in folder.parent.glob(f".{folder.name}.*.new"):
+    for path in folder.parent.glob(f".{glob.escape(folder.name)}.*.new"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -1,19 +1,25 @@
 """`tagger predict MODEL [INPUT]`: tags a file or standard input, in constant memory, writing as it goes."""
 
 import argparse
+import hashlib
+import json
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from tagger.cli.common import add_hardware_options, describe_data, given, given_path, open_output, set_threads
 from tagger.errors import ConfigError, DataError, MissingInputError
 
 if TYPE_CHECKING:
-    from tagger.config import DataConfig
+    from tagger.cli.partial_output import PartialOutput
+    from tagger.cli.predict_input import Input, Text
+    from tagger.cli.progress import PredictionProgress
+    from tagger.inference.model_folder import SavedModel
     from tagger.inference.predictor import Predictor
     from tagger.sentence import Prediction
 
@@ -32,9 +38,15 @@ gzip-compressed, standard input too.
 
 An answer of --to jsonl is one object a line that holds tokens, tags, confidence, spans and, for raw
 text, offsets; other keys of the input are not passed through. Answers come in windows of some 2,000
-sentences, but one by one if standard input is a terminal. A summary goes to standard error."""
+sentences, but one by one if standard input is a terminal. A summary goes to standard error.
 
-Item = TypeVar("Item")
+With --output FILE, answers grow in FILE.partial, which becomes FILE when all is answered. A run that broke
+off (Ctrl-C, kill, no power, a full disk, a bad line of the input) goes on with the same command and --resume:
+
+  tagger predict runs/pos corpus.conllu --to jsonl --output tagged.jsonl --resume
+
+At most the last 16,384 texts are tagged again. The model and the options must be the same, and so must the
+texts that are answered: what comes after them may be mended, or grow. Standard input must begin anew."""
 
 _BY_SUFFIX = {".conll": "conll", ".conllu": "conllu", ".jsonl": "jsonl"}
 
@@ -51,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input", metavar="INPUT", nargs="?", type=given, default="-", help="a file; default: standard input (-)"
     )
     parser.add_argument("--output", metavar="FILE", type=given_path, help="default: standard output")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with an --output that broke off; where there is none, begin",
+    )
     parser.add_argument(
         "--from",
         dest="source_format",
@@ -77,17 +94,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs the verb."""
-    source = None if options.input == "-" else Path(options.input)
-    source_format = options.source_format or _format_of(source)
+    path = None if options.input == "-" else Path(options.input)
+    source_format = options.source_format or _format_of(path)
     if options.tokens is not None and source_format in ("raw", "conllu"):
         raise ConfigError(f"--tokens: has no effect on {source_format} input; leave it out")
     # oneDNN keeps a compiled LSTM for each shape of batch, up to 1024 of them; a long stream would collect them all.
     # The setting is read when torch first computes.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     set_threads(options.threads)
+    from tagger.cli.partial_output import PartialOutput
+    from tagger.cli.predict_input import Input, find_position
     from tagger.cli.progress import PredictionProgress
-    from tagger.data.columns import format_conll
-    from tagger.data.rows import format_jsonl
+    from tagger.data.lines import open_file
     from tagger.inference.device import pick_device
     from tagger.inference.hub_models import locate_model
     from tagger.inference.loading import predictor_of
@@ -98,18 +116,23 @@ def run(options: argparse.Namespace) -> None:
     data = None
     if source_format != "raw":
         data = describe_data(saved.config.data, source_format=source_format, tokens=options.tokens)
-    opened = source or _open_input(source_format, quiet=options.quiet)
-    interactive = not isinstance(opened, Path) and opened.isatty()
-    answers = _predict(predictor_of(saved, device=device), opened, data=data, interactive=interactive)
-    write: Callable[[Prediction], str] = format_conll if options.target_format == "conll" else format_jsonl
+    predictor = predictor_of(saved, device=device)
     # No live line where the answers, or what a pager shows of them, may stand on the same terminal.
     progress = PredictionProgress(sys.stderr, live=options.output is not None and not options.quiet)
-    with open_output(options.output) as stream, progress:
-        for where, prediction in answers:
-            stream.write(_spell(prediction, write, where=where))
-            if interactive:
-                stream.flush()
-            progress.add(len(prediction))
+    with ExitStack() as stack:
+        if path is None:
+            source = _open_standard_input(source_format, quiet=options.quiet)
+        else:
+            source = stack.enter_context(open_file(path))
+        interactive = path is None and source.isatty()
+        work = _describe_work(saved, options, source_format=source_format)
+        sink = stack.enter_context(_open_sink(options, work, interactive=interactive))
+        stack.enter_context(progress)
+        texts = Input(source, data)
+        if options.resume and isinstance(sink, PartialOutput):
+            _go_on(sink, texts, progress=progress, quiet=options.quiet)
+        progress.begin(find_position(source))
+        _tag(predictor, texts, sink, to=options.target_format, progress=progress, interactive=interactive)
     if not options.quiet:
         progress.finish()
 
@@ -122,7 +145,7 @@ def _format_of(source: Path | None) -> str:
     return _BY_SUFFIX.get(Path(name).suffix, "raw")
 
 
-def _open_input(source_format: str, *, quiet: bool) -> BinaryIO:
+def _open_standard_input(source_format: str, *, quiet: bool) -> BinaryIO:
     """Standard input; a terminal is told that it is waited for."""
     if sys.stdin is None:
         raise MissingInputError("standard input: is closed")
@@ -132,59 +155,105 @@ def _open_input(source_format: str, *, quiet: bool) -> BinaryIO:
     return sys.stdin.buffer
 
 
+def _describe_work(saved: "SavedModel", options: argparse.Namespace, *, source_format: str) -> dict[str, str]:
+    """What the answers to a text depend on."""
+    from tagger import __version__
+
+    manifest = json.dumps(saved.manifest, sort_keys=True).encode()
+    return {
+        "the model": f"SHA-256 {hashlib.sha256(manifest).hexdigest()[:16]}",
+        "--from": source_format,
+        "--tokens": str(options.tokens or "as in training"),
+        "--to": options.target_format,
+        "tagger": __version__,
+    }
+
+
+def _open_sink(
+    options: argparse.Namespace, work: Mapping[str, str], *, interactive: bool
+) -> "AbstractContextManager[BinaryIO | PartialOutput]":
+    """Where answers go; a file can be gone on with, unless its input is typed."""
+    from tagger.cli.partial_output import open_partial
+
+    path = options.output
+    if path is None or interactive or (os.path.exists(path) and not os.path.isfile(path)):  # noqa: PTH110, PTH113 they never raise
+        if options.resume:
+            raise ConfigError("--resume: goes on with a file only, from an input that is not typed; give --output FILE")
+        return open_output(path)
+    return open_partial(path, work, resume=options.resume)
+
+
+def _go_on(output: "PartialOutput", texts: "Input", *, progress: "PredictionProgress", quiet: bool) -> None:
+    """Reads past what an earlier run has answered."""
+    kept = output.record
+    if not kept.texts:
+        if not quiet:
+            progress.say(f"{output.path}: nothing to go on from, so this begins at the beginning")
+        return
+    if not quiet:
+        progress.say(f"{output.path}: goes on after {kept.texts:,} texts")
+    progress.go_on(num_texts=kept.texts, num_tokens=kept.tokens)
+    try:
+        texts.skip(kept.texts, digest=kept.input)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; to begin anew, remove {output.path}") from None
+
+
+def _tag(
+    predictor: "Predictor",
+    texts: "Input",
+    sink: "BinaryIO | PartialOutput",
+    *,
+    to: str,
+    progress: "PredictionProgress",
+    interactive: bool,
+) -> None:
+    """Tags all texts and writes the answers."""
+    from tagger.cli.partial_output import PartialOutput
+    from tagger.data.columns import format_conll
+    from tagger.data.rows import format_jsonl
+
+    write = format_conll if to == "conll" else format_jsonl
+    for block in texts.blocks():
+        for where, prediction in _predict(predictor, block, waiting=texts.waiting, interactive=interactive):
+            sink.write(_spell(prediction, write, where=where))
+            if not isinstance(sink, PartialOutput) and interactive:
+                sink.flush()
+            progress.add(len(prediction))
+        if isinstance(sink, PartialOutput):
+            sink.keep(texts=progress.num_texts, tokens=progress.num_tokens, read=texts.digest)
+
+
 def _predict(
-    predictor: "Predictor", source: Path | BinaryIO, *, data: "DataConfig | None", interactive: bool
+    predictor: "Predictor", texts: "Iterator[Text]", *, waiting: deque[str], interactive: bool
 ) -> "Iterator[tuple[str, Prediction]]":
     """Each answer, with the `file:line` that it answers.
 
     Args:
         predictor: tags.
-        source: the input.
-        data: how the input is to be read; None: as raw text.
-        interactive: whether each line or sentence waits for its answer.
+        texts: a block of texts; all are raw or all are tokens.
+        waiting: the `file:line` of each that is read and not answered yet.
+        interactive: whether each text waits for its answer.
     """
-    waiting: deque[str] = deque()  # where that comes from which is read and not answered yet: at most a window
+    from tagger.inference.inputs import LongSentenceError
 
-    def note(items: Iterable[tuple[str, Item]]) -> Iterator[Item]:
-        for where, item in items:
-            waiting.append(where)
-            yield item
-
-    if data is None:
-        texts = note(_read_texts(source))
-        predictions = map(predictor.predict_text, texts) if interactive else predictor.predict_text_stream(texts)
+    first = next(texts)
+    block = chain([first], texts)
+    predictions: Iterable[Prediction]
+    if isinstance(first, str):
+        lines = cast("Iterator[str]", block)
+        predictions = map(predictor.predict_text, lines) if interactive else predictor.predict_text_stream(lines)
     else:
-        sentences = note(_read_tokens(source, data))
+        sentences = cast("Iterator[tuple[str, ...]]", block)
         if interactive:
             predictions = (predictor.predict([tokens])[0] for tokens in sentences)
         else:
             predictions = predictor.predict_stream(sentences)
-    return _pair(waiting, predictions)
-
-
-def _pair(waiting: deque[str], predictions: "Iterable[Prediction]") -> "Iterator[tuple[str, Prediction]]":
-    from tagger.inference.inputs import LongSentenceError
-
     try:
         for prediction in predictions:
             yield waiting.popleft(), prediction
     except LongSentenceError as error:  # what was read last
         raise DataError(f"{waiting[-1]}: {error}") from error
-
-
-def _read_texts(source: Path | BinaryIO) -> Iterator[tuple[str, str]]:
-    from tagger.data.lines import read_lines, source_name
-
-    with closing(read_lines(source)) as lines:
-        for number, line in lines:
-            yield f"{source_name(source)}:{number}", line
-
-
-def _read_tokens(source: Path | BinaryIO, data: "DataConfig") -> Iterator[tuple[str, tuple[str, ...]]]:
-    from tagger.data.corpus import read_sentences
-
-    for sentence in read_sentences(source, data, tagged=False):
-        yield str(sentence.source), sentence.tokens
 
 
 def _spell(prediction: "Prediction", write: "Callable[[Prediction], str]", *, where: str) -> bytes:

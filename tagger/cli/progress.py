@@ -1,7 +1,8 @@
 """Progress of training and prediction: a live bar on a terminal, plain lines elsewhere; always on standard error."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tagger.training.run import Event, Started
 
 _UPDATE_SECONDS = 0.1
+_SECONDS_TO_GUESS = 2.0
 _TIMES_WIDTH = len("10:00:00 left 10:00:00")
 BAR_WIDTH = 24
 
@@ -178,7 +180,10 @@ class PredictionProgress:
 
     def __init__(self, stream: TextIO, *, live: bool) -> None:
         self._stream = stream
+        self._position: Callable[[], float] | None = None
         self._start = self._shown = time.perf_counter()
+        self._num_old_texts = self._num_old_tokens = 0
+        self._first = 0.0  # how much of the input had been read when tagging began
         self.num_texts = self.num_tokens = 0
         self._progress: Progress | None = self._open_line() if live else None
 
@@ -193,6 +198,29 @@ class PredictionProgress:
         if self._progress is not None:
             self._progress.stop()
 
+    def begin(self, position: Callable[[], float] | None) -> None:
+        """Begins to count time.
+
+        Args:
+            position: tells how much of the input has been read, in [0, 1]; None: nobody knows.
+        """
+        self._position = position
+        self._first = 0.0 if position is None else position()
+        self._start = time.perf_counter()
+
+    def go_on(self, *, num_texts: int, num_tokens: int) -> None:
+        """Counts what an earlier run has tagged, and shows that it is read again; `begin` follows."""
+        self.num_texts, self.num_tokens = num_texts, num_tokens
+        self._num_old_texts, self._num_old_tokens = num_texts, num_tokens
+        self._show(f"reading past {num_texts:,} texts that are answered")
+
+    def say(self, line: str) -> None:
+        """Prints a line, above the one that changes."""
+        if self._progress is None:
+            print(line, file=self._stream, flush=True)
+        else:
+            self._progress.console.print(line)
+
     def add(self, num_tokens: int) -> None:
         """Counts one text of `num_tokens` tokens."""
         self.num_texts += 1
@@ -202,7 +230,7 @@ class PredictionProgress:
         now = time.perf_counter()
         if now - self._shown > _UPDATE_SECONDS:
             self._shown = now
-            self._progress.update(self._progress.task_ids[0], description=self._line())
+            self._show(f"{self._line()}{self._left(now - self._start)}")
 
     def finish(self) -> None:
         """Prints the sum."""
@@ -217,9 +245,26 @@ class PredictionProgress:
         if not console.is_terminal:
             return None
         progress = Progress(TextColumn("{task.description}", markup=False), console=console, transient=True)
-        progress.add_task(self._line(), total=None)
+        progress.add_task("", total=None)
         return progress
 
+    def _show(self, line: str) -> None:
+        """Changes the line, if there is one."""
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], description=line)
+
     def _line(self) -> str:
-        seconds = time.perf_counter() - self._start
-        return f"{self.num_tokens:,} tokens in {self.num_texts:,} texts, {self.num_tokens / seconds:,.0f} tokens/s"
+        speed = (self.num_tokens - self._num_old_tokens) / (time.perf_counter() - self._start)
+        before = f" ({self._num_old_texts:,} of them before)" if self._num_old_texts else ""
+        return f"{self.num_tokens:,} tokens in {self.num_texts:,} texts{before}, {speed:,.0f} tokens/s"
+
+    def _left(self, seconds: float) -> str:
+        """How much of the input is read, and the time that the rest will take."""
+        if self._position is None:
+            return ""
+        done = self._position()
+        line = f", {done:.0%}"
+        if done > self._first and seconds > _SECONDS_TO_GUESS:
+            left = round(seconds * (1 - done) / (done - self._first))
+            line += f", {timedelta(seconds=left)} left"
+        return line

@@ -152,21 +152,32 @@ def surrogate(text: str) -> str | None:
     return None
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Opens a file to be read, for those who want to know how far its reader is.
+
+    Raises:
+        MissingInputError: there is no such file, or it may not be read.
+        DataError: a folder.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder, expected a file")
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise MissingInputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot be read: {error.strerror}") from None
+    stream.source_name = str(path)  # type: ignore[attr-defined]
+    return stream
+
+
 @contextmanager
 def _open_source(source: Source) -> Iterator[BinaryIO]:
     if not isinstance(source, Path):
-        with _unpacked(source, STDIN) as unpacked:
+        with _unpacked(source, source_name(source)) as unpacked:
             yield unpacked
         return
-    if source.is_dir():
-        raise DataError(f"{source}: is a folder, expected a file")
-    try:
-        stream = source.open("rb")
-    except FileNotFoundError:
-        raise MissingInputError(f"{source}: no such file") from None
-    except OSError as error:
-        raise MissingInputError(f"{source}: cannot be read: {error.strerror}") from None
-    with stream, _unpacked(stream, str(source)) as unpacked:
+    with open_file(source) as stream, _unpacked(stream, str(source)) as unpacked:
         yield unpacked
 
 
