@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from tagger.config import Config, DataConfig, FeaturesConfig, ModelConfig, TrainingConfig, names_vectors
-from tagger.config_checks import MAX_ENTRIES, PATH_KEYS, SETTINGS, check_config, describe_mismatch, takes_text, value_of
+from tagger.config_checks import MAX_ENTRIES, PATH_KEYS, check_config
+from tagger.config_types import SETTINGS, describe_mismatch, takes_text, value_of
 from tagger.errors import ConfigError, MissingInputError
 
 if TYPE_CHECKING:
