@@ -5,12 +5,12 @@ Configs come from files, where a wrong type is noticed while reading, and from P
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
-from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from tagger.config import Config, DataConfig
+from tagger.config_types import SETTINGS, describe_mismatch, fits, show, value_of
 from tagger.errors import ConfigError
 
 PATH_KEYS = ("data.train", "data.dev", "data.test", "data.labels", "features.words.vectors")
@@ -51,6 +51,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "training.warmup": (0, 1),
     "training.clip_norm": (0, math.inf),
     "training.patience": (0, _MAX_COUNT),
+    "training.language_model": (0, math.inf),
+    "training.language_model_words": (1, 1_000_000),
     "training.seed": (0, 2**63 - 1),
     "training.num_threads": (0, 4096),
     "training.keep_checkpoints": (0, 1000),
@@ -62,7 +64,6 @@ _OPEN_ABOVE = frozenset(
     {"data.dev_share", "features.words.word_dropout", "model.dropout", "model.input_dropout", "model.output_dropout"}
     | {"training.momentum", "training.warmup"}
 )
-_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
 
 
 def check_config(config: Config, *, where: str) -> None:
@@ -79,7 +80,7 @@ def check_config(config: Config, *, where: str) -> None:
     settings, defaults = asdict(config), asdict(Config())
     for key, hint in SETTINGS.items():
         value = value_of(settings, key)
-        if not _fits(value, hint):
+        if not fits(value, hint):
             raise ConfigError(f"{where}: {key}: {describe_mismatch(key, value)}")
         if isinstance(value, list | dict) and len(value) > MAX_ENTRIES:
             raise ConfigError(f"{where}: {key}: expected at most {MAX_ENTRIES} entries, got {len(value)}")
@@ -92,80 +93,13 @@ def check_config(config: Config, *, where: str) -> None:
             raise ConfigError(f"{where}: {key}: has no effect {reason}; leave it out")
 
 
-def value_of(settings: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted key of a config as nested dictionaries."""
-    value: Any = settings
-    for part in key.split("."):
-        value = value[part]
-    return value
-
-
-def takes_text(key: str) -> bool:
-    """Whether any text will do for a setting, as it stands."""
-    return _fits("any text", SETTINGS[key])
-
-
-def describe_mismatch(key: str, value: object) -> str:
-    """`expected a whole number, got 'x'`, for a value that does not fit a setting's type."""
-    # YAML reads `no`, `3` and `1e5` as no text
-    hint = "; in quotes it would be text" if takes_text(key) and isinstance(value, bool | int | float) else ""
-    return f"expected {_spell(SETTINGS[key])}, got {_show(value)}{hint}"
-
-
-def _list_settings(schema: type[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, hint in get_type_hints(schema).items():
-        if isinstance(hint, type) and is_dataclass(hint):
-            yield from _list_settings(hint, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", hint
-
-
-SETTINGS: dict[str, Any] = dict(_list_settings(Config))
-"""Every setting's dotted key and type."""
-
-
 def _check_sections(section: Any, *, where: str, prefix: str = "") -> None:
     for name, hint in get_type_hints(type(section)).items():
         if isinstance(hint, type) and is_dataclass(hint):
             value = getattr(section, name)
             if type(value) is not hint:
-                raise ConfigError(f"{where}: {prefix}{name}: expected a {hint.__name__}, got {_show(value)}")
+                raise ConfigError(f"{where}: {prefix}{name}: expected a {hint.__name__}, got {show(value)}")
             _check_sections(value, where=where, prefix=f"{prefix}{name}.")
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return isinstance(value, str) and value in arguments
-    if origin is UnionType:
-        return any(_fits(value, part) for part in arguments)
-    if origin is list:
-        return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
-    if origin is dict:
-        keys, values = arguments
-        return isinstance(value, dict) and all(_fits(key, keys) and _fits(value[key], values) for key in value)
-    if isinstance(value, bool):  # to Python, True is a whole number too
-        return hint is bool
-    return isinstance(value, (int, float) if hint is float else hint)
-
-
-def _spell(hint: Any) -> str:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return f"one of {', '.join(arguments)}"
-    if origin is UnionType:
-        return " or ".join(_spell(part) for part in arguments)
-    if origin is list:
-        return "a list of whole numbers" if arguments[0] is int else "a list of texts"
-    if origin is dict:
-        return "a section of texts" if arguments[1] is str else "a section of numbers"
-    return _NAMES[hint]
-
-
-def _show(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _check_range(key: str, value: Any, bounds: tuple[float, float], *, where: str) -> None:
@@ -207,6 +141,13 @@ def _conflicts(config: Config) -> Iterator[tuple[str, str]]:
         yield "model.layers", "mix needs num_layers > 1"
     if training.batch_size is not None and training.batch_tokens is not None:
         yield "training.batch_tokens", "give batch_size or batch_tokens, not both"
+    if training.language_model and not model.bidirectional:
+        yield (
+            "training.language_model",
+            "needs model.bidirectional: true: both directions predict the word they read next",
+        )
+    if training.language_model and model.num_layers > 1:
+        yield "training.language_model", "needs model.num_layers: 1: a second layer has seen the word it would predict"
 
 
 def _unknown_tag_conflicts(config: Config) -> Iterator[tuple[str, str]]:
@@ -281,6 +222,8 @@ def _without_effect(config: Config) -> Iterator[tuple[str, str]]:
     if config.features.affixes.dim == 0:
         keys = ("num_buckets", "prefixes", "suffixes", "shape")
         yield from ((f"features.affixes.{key}", "with dim: 0") for key in keys)
+    if not config.training.language_model:
+        yield "training.language_model_words", "with language_model: 0"
     if config.training.optimizer == "adamw":
         yield "training.momentum", "with optimizer: adamw"
     if not config.training.keep_checkpoints:

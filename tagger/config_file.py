@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tagger.config import Config, DataConfig, FeaturesConfig, ModelConfig, TrainingConfig, names_vectors
-from tagger.config_checks import MAX_ENTRIES, PATH_KEYS, SETTINGS, check_config, describe_mismatch, takes_text, value_of
+from tagger.config_checks import MAX_ENTRIES, PATH_KEYS, check_config
+from tagger.config_types import SETTINGS, describe_mismatch, takes_text, value_of
 from tagger.config_yaml import dump_yaml, load_yaml
 from tagger.errors import ConfigError, MissingInputError
 from tagger.presets import overlay, preset_settings

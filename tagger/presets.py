@@ -14,7 +14,13 @@ from tagger.errors import ConfigError
 
 _FAST = {
     "model": {"hidden_dim": 128},
-    "training": {"num_epochs": 15, "batch_size": None, "batch_tokens": 1024, "learning_rate": 4e-3},
+    "training": {
+        "num_epochs": 15,
+        "batch_size": None,
+        "batch_tokens": 1024,
+        "learning_rate": 4e-3,
+        "language_model": 0.0,
+    },
 }
 
 
@@ -54,5 +60,7 @@ def _defaults_of(settings: Mapping[str, Any], section: Mapping[str, Any]) -> dic
     }
 
 
-PRESETS: dict[str, dict[str, Any]] = {"fast": _FAST, "accurate": _defaults_of(_FAST, asdict(Config()))}
-"""All set the same keys, so that each replaces any other: `accurate` sets those of `fast` to the defaults."""
+_ACCURATE = overlay(_defaults_of(_FAST, asdict(Config())), {"training": {"language_model": 0.1}})
+
+PRESETS: dict[str, dict[str, Any]] = {"fast": _FAST, "accurate": _ACCURATE}
+"""All set the same keys, so that each replaces any other: what `accurate` does not change is as by default."""

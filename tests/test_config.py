@@ -24,8 +24,9 @@ from tagger.config import (
     TrainingConfig,
     WordsConfig,
 )
-from tagger.config_checks import SETTINGS, check_config, value_of
+from tagger.config_checks import check_config
 from tagger.config_file import config_parser, dump_config, load_config, restore_config
+from tagger.config_types import SETTINGS, value_of
 from tagger.errors import ConfigError, MissingInputError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -414,11 +415,11 @@ AT_LEAST = {
     0: "features.words.dim features.words.singleton_dropout features.words.word_dropout features.affixes.dim "
     "model.dropout model.proj_size model.input_dropout model.output_dropout training.weight_decay training.momentum "
     "training.warmup training.clip_norm training.patience training.seed training.num_threads training.keep_checkpoints "
-    "training.checkpoint_minutes training.checkpoint_steps data.dev_share data.dev_seed",
+    "training.checkpoint_minutes training.checkpoint_steps training.language_model data.dev_share data.dev_seed",
     1: "features.words.min_count features.characters.dim features.characters.hidden_dim "
     "features.characters.kernel_size features.characters.max_length features.affixes.num_buckets "
     "features.affixes.prefixes features.affixes.suffixes model.hidden_dim model.num_layers training.num_epochs "
-    "training.batch_size training.batch_tokens training.accumulate",
+    "training.batch_size training.batch_tokens training.accumulate training.language_model_words",
 }
 BELOW_ONE = (
     "features.words.word_dropout model.dropout model.input_dropout model.output_dropout training.momentum "
@@ -431,6 +432,7 @@ AT_MOST = {
     4096: "training.num_threads",
     100_000: "features.words.dim features.characters.dim features.characters.hidden_dim features.affixes.dim "
     "model.hidden_dim",
+    1_000_000: "training.language_model_words",
     2**24: "features.affixes.num_buckets",
     10**9: "features.words.min_count training.num_epochs training.batch_size training.batch_tokens "
     "training.accumulate training.patience training.checkpoint_steps",
@@ -442,6 +444,7 @@ COMPANY: dict[str, list[tuple[str, object]]] = {
     "features.words.dim": [("features.words.singleton_dropout", 0.5)],
     "model.dropout": [("model.num_layers", 2)],
     "model.hidden_dim": [("model.proj_size", 0)],
+    "training.language_model_words": [("training.language_model", 0.1)],
     "training.momentum": [("training.optimizer", "sgd")],
     "training.patience": [("data.dev", "dev.conll")],
 }
@@ -573,6 +576,17 @@ class TestConflicts:
                 "training.batch_tokens",
                 "give batch_size or batch_tokens, not both",
             ),
+            (
+                [("training.language_model", 0.1), ("model.bidirectional", False)],
+                "training.language_model",
+                "needs model.bidirectional: true",
+            ),
+            (
+                [("training.language_model", 0.1), ("model.num_layers", 2)],
+                "training.language_model",
+                "needs model.num_layers: 1",
+            ),
+            ([("training.language_model", float("inf"))], "training.language_model", "expected a finite number"),
         ],
     )
     def test_are_refused(self, path: Path, settings: list[tuple[str, object]], key: str, message: str) -> None:
@@ -662,6 +676,7 @@ WITHOUT_EFFECT: list[tuple[list[tuple[str, object]], list[tuple[str, object]], s
         "with dim: 0",
     ),
     ([], [("training.momentum", 0.9)], "with optimizer: adamw"),
+    ([], [("training.language_model_words", 9)], "with language_model: 0"),
     ([], [("training.patience", 3)], "without a dev split (data.dev_share takes one from train)"),
     (
         [*HUB, ("data.splits", {"train": "a"})],

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import tagger
 from tagger.config import Config
-from tagger.config_checks import SETTINGS, value_of
 from tagger.config_file import dump_config, load_config
+from tagger.config_types import SETTINGS, value_of
 from tagger.errors import ConfigError
 from tagger.presets import PRESETS, overlay
 
@@ -57,8 +57,8 @@ def test_every_preset_sets_the_same_settings_so_that_one_replaces_the_other() ->
     assert set(FREE) <= keys_of(PRESETS["fast"])
 
 
-def test_accurate_is_the_defaults_and_fast_is_narrower(tmp_path: Path) -> None:
-    assert changed(load_config(write(tmp_path / "a.yaml", {}, preset="accurate"))) == {}
+def test_accurate_adds_a_language_model_to_the_defaults_and_fast_is_narrower(tmp_path: Path) -> None:
+    assert changed(load_config(write(tmp_path / "a.yaml", {}, preset="accurate"))) == {"training.language_model": 0.1}
     assert changed(load_config(write(tmp_path / "a.yaml", {}, preset="fast"))) == {
         "model.hidden_dim": 128,
         "training.num_epochs": 15,

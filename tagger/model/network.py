@@ -50,7 +50,10 @@ class SequenceTagger(nn.Module):
 
     def emissions(self, features: Tensor, lengths: Tensor) -> Tensor:
         """What is known of each token by itself, (B, T, D), and lengths (B,) -> emissions (B, T, K)."""
-        encoded = self.encoder(features, lengths)  # (B, T, H): each token in its sentence
+        return self.score(self.encoder(features, lengths))
+
+    def score(self, encoded: Tensor) -> Tensor:
+        """Each token in its sentence, as the encoder gives it, (B, T, H) -> emissions (B, T, K)."""
         return self.to_emissions(self.dropout(encoded))  # type: ignore[no-any-return]
 
 

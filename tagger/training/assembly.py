@@ -17,6 +17,7 @@ from tagger.data.vocab import UNKNOWN, Vocabulary, count_words
 from tagger.errors import ConfigError
 from tagger.inference.model_folder import sizes_of
 from tagger.inference.predictor import Predictor
+from tagger.model.language_model import LanguageModel
 from tagger.model.network import Sizes, build_network
 from tagger.model.weight_count import count_weights
 from tagger.schemes import is_plain, tags_of_types
@@ -114,8 +115,23 @@ def build_tagger(
         raise _too_large(config, sizes, device) from error
 
 
-def make_optimizer(config: Config, predictor: Predictor) -> torch.optim.Optimizer:
-    """The optimizer of the network's weights that the config asks for."""
+def build_language_model(config: Config, predictor: Predictor) -> LanguageModel | None:
+    """What predicts neighbouring words from the network's encoder, untrained; None where the config asks for none.
+
+    torch's generator is left as it was: a network trained with it begins as the one without.
+    """
+    settings, network = config.training, predictor.network
+    if not settings.language_model:
+        return None
+    num_words = min(settings.language_model_words, predictor.vocabulary.num_train_words)
+    with torch.random.fork_rng(devices=[]):
+        return LanguageModel(network.encoder.output_dim, num_words=num_words).to(predictor.device)
+
+
+def make_optimizer(
+    config: Config, predictor: Predictor, language_model: LanguageModel | None = None
+) -> torch.optim.Optimizer:
+    """The optimizer of the weights to be trained that the config asks for."""
     settings = config.training
     return build_optimizer(
         predictor.network,
@@ -123,6 +139,7 @@ def make_optimizer(config: Config, predictor: Predictor) -> torch.optim.Optimize
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         momentum=settings.momentum,
+        language_model=language_model,
     )
 
 

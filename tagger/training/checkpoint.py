@@ -2,7 +2,8 @@
 
     RUN/checkpoints/0003-00000120/   epoch 3 goes on, 120 steps of it are done
         state.json                   the position, and what the run is made of (see `origin.py`)
-        tensors.safetensors          weights, best weights if they are others, the optimizer's state, random states
+        tensors.safetensors          weights, best weights if they are others, the language model's if there is one, the
+                                     optimizer's state, random states
         manifest.json                size and SHA-256 of both
 
 Which epoch is the best and how much patience is left follow from the scores in the position, the learning rate from the
@@ -22,9 +23,11 @@ from torch import Tensor
 from tagger.errors import ConfigError, ModelError
 from tagger.files import replacing_folder, sync_folder
 from tagger.manifests import MANIFEST, make_manifest, parse_object, read_listed, read_manifest, shorten, to_json
+from tagger.model.language_model import LanguageModel
 from tagger.model.network import SequenceTagger
 from tagger.training.output import writing
 from tagger.training.position import Epoch, Position
+from tagger.training.weights import LANGUAGE_MODEL, name_weights
 
 KIND, FORMAT = "checkpoint", 1
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
@@ -127,10 +130,17 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise ModelError(f"{folder}: not a checkpoint of this tagger: {shorten(error)}") from error
 
 
-def capture(network: SequenceTagger, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Weights as `weights/NAME`, the optimizer's state as `optimizer/NAME/KEY`, random states as `random/DEVICE`."""
+def capture(
+    network: SequenceTagger, optimizer: torch.optim.Optimizer, language_model: LanguageModel | None = None
+) -> dict[str, Tensor]:
+    """Weights as `weights/NAME`, the optimizer's state as `optimizer/NAME/KEY`, random states as `random/DEVICE`.
+
+    What is trained beside the network stands under `language_model/NAME`.
+    """
     tensors = {f"weights/{name}": value for name, value in network.state_dict().items()}
-    names: dict[Tensor, str] = {weight: name for name, weight in network.named_parameters()}
+    if language_model is not None:
+        tensors |= {f"{LANGUAGE_MODEL}/{name}": value for name, value in language_model.state_dict().items()}
+    names: dict[Tensor, str] = {weight: name for name, weight in name_weights(network, language_model)}
     for weight, values in optimizer.state.items():
         for key, value in values.items():
             if value is not None:  # SGD's momentum, where there is none
@@ -142,7 +152,12 @@ def capture(network: SequenceTagger, optimizer: torch.optim.Optimizer) -> dict[s
 
 
 def restore(
-    tensors: Tensors, network: SequenceTagger, optimizer: torch.optim.Optimizer, *, with_optimizer: bool = True
+    tensors: Tensors,
+    network: SequenceTagger,
+    optimizer: torch.optim.Optimizer,
+    *,
+    language_model: LanguageModel | None = None,
+    with_optimizer: bool = True,
 ) -> None:
     """Puts network, optimizer and torch's random states back to where `capture` found them.
 
@@ -150,19 +165,23 @@ def restore(
         tensors: as `capture` returned them.
         network: built as that one was.
         optimizer: over its weights, built as that one was; its settings stay as they are.
+        language_model: trained beside the network; begins anew where what was captured is of other sizes, or nothing.
         with_optimizer: whether the optimizer is of the kind that was captured, so that its state fits.
 
     Raises:
         ConfigError: a network of other sizes.
     """
     load_weights(network, part_of(tensors, "weights/"))
+    begins_anew = language_model is not None and not _restore_language_model(tensors, language_model)
     if with_optimizer:
         state: dict[int, dict[str, Tensor]] = {}
         saved = part_of(tensors, "optimizer/")
-        numbers = {name: number for number, name in enumerate(_trained(network))}
+        weights = name_weights(network, None if begins_anew else language_model)
+        numbers = {name: number for number, name in enumerate(name for name, weight in weights if weight.requires_grad)}
         for path, value in saved.items():
             name, _, key = path.rpartition("/")
-            state.setdefault(numbers[name], {})[key] = value.clone()  # a copy, aligned as torch aligns its own
+            if name in numbers:  # else of a language model that is left out, or begins anew
+                state.setdefault(numbers[name], {})[key] = value.clone()  # a copy, aligned as torch aligns its own
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random/cpu"].clone())
     device = network.to_emissions.weight.device
@@ -185,8 +204,12 @@ def part_of(tensors: Tensors, prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _trained(network: SequenceTagger) -> list[str]:
-    return [name for name, weight in network.named_parameters() if weight.requires_grad]
+def _restore_language_model(tensors: Tensors, language_model: LanguageModel) -> bool:
+    saved, expected = part_of(tensors, f"{LANGUAGE_MODEL}/"), language_model.state_dict()
+    if {name: value.shape for name, value in saved.items()} != {name: value.shape for name, value in expected.items()}:
+        return False
+    language_model.load_state_dict(saved)
+    return True
 
 
 def _order(name: str) -> tuple[int, int]:

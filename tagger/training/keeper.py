@@ -12,6 +12,7 @@ from tagger.config import Config
 from tagger.errors import TaggerError
 from tagger.inference.model_folder import load_model, save_model
 from tagger.inference.predictor import Predictor
+from tagger.model.language_model import LanguageModel
 from tagger.model.temperature import Fit
 from tagger.training.checkpoint import Checkpoint, capture, load_weights, part_of, restore
 from tagger.training.loop import check_weights
@@ -35,6 +36,7 @@ class Keeper:
         origin: what the run is made of (see `origin.py`).
         data: the corpus's manifest, for the model's.
         seconds_before: time of the run before this process went on with it.
+        language_model: what is trained beside the network, if anything; in checkpoints, but in no model folder.
 
     Attributes:
         optimizer: as given.
@@ -50,8 +52,9 @@ class Keeper:
         origin: Mapping[str, Any],
         data: Mapping[str, Any],
         seconds_before: float = 0.0,
+        language_model: LanguageModel | None = None,
     ) -> None:
-        self.optimizer = optimizer
+        self.optimizer, self._language_model = optimizer, language_model
         self._folder, self._predictor = folder, predictor
         self._config, self._origin, self._data = config, origin, data
         self._began = time.perf_counter() - seconds_before
@@ -92,7 +95,7 @@ class Keeper:
             if not self._is_saved(self.best):
                 self._save_model(self.best)
         same = checkpoint.origin.get("training.optimizer") == self._config.training.optimizer
-        restore(tensors, network, self.optimizer, with_optimizer=same)
+        restore(tensors, network, self.optimizer, language_model=self._language_model, with_optimizer=same)
         self._saved = self._key()
         return checkpoint.position
 
@@ -122,8 +125,8 @@ class Keeper:
         if not self._config.training.keep_checkpoints or self._saved == self._key():
             return
         position, network = self.position, self._predictor.network
-        check_weights(network, epoch=len(position.epochs) + 1, step=position.step)
-        tensors = capture(network, self.optimizer)
+        check_weights(network, self._language_model, epoch=len(position.epochs) + 1, step=position.step)
+        tensors = capture(network, self.optimizer, self._language_model)
         if position.step or self.best is not position.epochs[-1]:
             tensors |= {f"best/{name}": value for name, value in self._best.items()}
         self._folder.checkpoints.save(

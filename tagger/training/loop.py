@@ -16,9 +16,11 @@ from torch import Tensor
 
 from tagger.data.batches import Batch
 from tagger.errors import ConfigError
+from tagger.model.language_model import LanguageModel
 from tagger.model.network import SequenceTagger
 from tagger.training.best import BestEpoch
 from tagger.training.position import BEGINNING, Epoch, Position, Step
+from tagger.training.weights import name_weights
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -64,6 +66,8 @@ def fit(
     patience: int = 0,
     evaluate: Callable[[], float | None] | None = None,
     start: Position = BEGINNING,
+    language_model: LanguageModel | None = None,
+    language_weight: float = 0.0,
 ) -> Iterator[Step | Epoch]:
     """Trains the network; it is left with the last epoch's weights.
 
@@ -83,6 +87,8 @@ def fit(
         patience: epochs that are not the best before stopping; 0 = never (see `BestEpoch`).
         evaluate: the dev score of the network as it is now, in [0, 1] or None.
         start: where to go on.
+        language_model: trained beside the network, on its encoder's output; None: there is none.
+        language_weight: of its loss, beside the tags'. A step's loss, as it is told, is the tags' alone.
 
     Yields:
         A Step after each step, an Epoch at each epoch's end.
@@ -90,7 +96,15 @@ def fit(
     Raises:
         BatchError: the loss or a weight is no longer a finite number, or a batch does not fit into memory.
     """
-    stepper = _Stepper(network, optimizer, accelerator=accelerator, factor=factor, clip_norm=clip_norm)
+    stepper = _Stepper(
+        network,
+        optimizer,
+        accelerator=accelerator,
+        factor=factor,
+        clip_norm=clip_norm,
+        language_model=language_model,
+        language_weight=language_weight,
+    )
     best = BestEpoch(patience)
     for epoch in start.epochs:
         best.add(epoch.dev_score)
@@ -124,7 +138,8 @@ def _train_epoch(
         seconds = time.perf_counter() - began
         yield Step(epoch=number, step=step, num_steps=num_steps, total=total, num_tokens=num_tokens, seconds=seconds)
     stepper.check_losses()
-    check_weights(stepper.network, epoch=number, step=num_steps)  # no loss follows that would show it
+    # no loss follows that would show it
+    check_weights(stepper.network, stepper.language_model, epoch=number, step=num_steps)
     if start.step >= num_steps:  # none was left to be made
         stepper.set_learning_rate(number - 1 + (num_steps - 1) / num_steps, number, num_epochs)
     seconds = time.perf_counter() - began
@@ -150,7 +165,10 @@ class _Stepper:
         accelerator: "Accelerator",
         factor: Callable[[float, float], float],
         clip_norm: float,
+        language_model: LanguageModel | None,
+        language_weight: float,
     ) -> None:
+        self.language_model, self._language_weight = language_model, language_weight
         self.network, self._optimizer, self._accelerator = network, optimizer, accelerator
         self._factor, self._clip_norm = factor, clip_norm
         self._full_rates = [settings["lr"] for settings in optimizer.param_groups]
@@ -180,11 +198,12 @@ class _Stepper:
         for batch in group:
             share = int(batch.lengths.sum()) / num_tokens  # this batch's part of the step's tokens
             with _naming(batch, self.device, epoch=epoch, step=step):
-                loss = self._loss(batch.to(self.device))
-                self._accelerator.backward(loss * share)
+                loss, objective = self._loss(batch.to(self.device))
+                self._accelerator.backward(objective * share)
             total += loss.detach().double() * (share * num_tokens)
         if self._clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._clip_norm)
+            weights = [weight for _, weight in name_weights(self.network, self.language_model)]
+            torch.nn.utils.clip_grad_norm_(weights, self._clip_norm)
         try:
             self._optimizer.step()
         except RuntimeError as error:
@@ -204,18 +223,28 @@ class _Stepper:
                 raise _diverged(f"the loss became {loss}", epoch=epoch, step=step)
         self._losses = []
 
-    def _loss(self, batch: Batch) -> Tensor:
-        """() nats per token of a batch."""
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss of a batch's tags, () nats per token, and what is to be minimised."""
         if batch.tags is None:
             raise ValueError("a batch without tags cannot be trained on")
+        network, language_model, mask = self.network, self.language_model, batch.mask
         with self._accelerator.autocast():
-            emissions = self.network(batch)  # (B, T, K)
-        return self.network.head.loss(emissions, batch.tags, batch.mask, allowed=batch.allowed)
+            if language_model is None:
+                emissions = network(batch)  # (B, T, K)
+            else:
+                encoded = network.encoder(network.features(batch), batch.lengths)  # (B, T, H)
+                emissions, neighbours = network.score(encoded), language_model(encoded, mask)  # the latter twice (N, V)
+        loss = network.head.loss(emissions, batch.tags, mask, allowed=batch.allowed)
+        if language_model is None:
+            return loss, loss
+        return loss, loss + self._language_weight * language_model.loss(neighbours, batch.words, mask)
 
 
-def check_weights(network: SequenceTagger, *, epoch: int, step: int) -> None:
+def check_weights(
+    network: SequenceTagger, language_model: LanguageModel | None = None, *, epoch: int, step: int
+) -> None:
     """Raises a BatchError that names a step if it has left a weight that is infinite or NaN."""
-    if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
+    if not all(bool(torch.isfinite(weight).all()) for _, weight in name_weights(network, language_model)):
         raise _diverged("a weight became infinite or NaN", epoch=epoch, step=step)
 
 

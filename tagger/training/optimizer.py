@@ -5,7 +5,9 @@ from typing import Literal
 
 import torch
 
+from tagger.model.language_model import LanguageModel
 from tagger.model.network import SequenceTagger
+from tagger.training.weights import name_weights
 
 
 def build_optimizer(
@@ -15,9 +17,10 @@ def build_optimizer(
     learning_rate: float,
     weight_decay: float,
     momentum: float,
+    language_model: LanguageModel | None = None,
 ) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter, 2019) or SGD over the weights that are to be trained."""
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    """AdamW (Loshchilov & Hutter, 2019) or SGD over the weights that are to be trained, the language model's too."""
+    weights = [weight for _, weight in name_weights(network, language_model) if weight.requires_grad]
     if name == "adamw":
         return torch.optim.AdamW(weights, lr=learning_rate, weight_decay=weight_decay, fused=True)
     return torch.optim.SGD(weights, lr=learning_rate, weight_decay=weight_decay, momentum=momentum)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from tagger.config import Config
-from tagger.config_checks import SETTINGS, value_of
+from tagger.config_types import SETTINGS, value_of
 from tagger.data.corpus import Corpus
 from tagger.data.vocab import Vocabulary
 from tagger.errors import ConfigError

@@ -21,7 +21,8 @@ from tagger.evaluation.scores import score
 from tagger.inference.device import pick_device
 from tagger.inference.model_folder import add_scores
 from tagger.inference.predictor import Predictor
-from tagger.training.assembly import build_tagger, build_vocabulary, make_optimizer
+from tagger.model.language_model import LanguageModel
+from tagger.training.assembly import build_language_model, build_tagger, build_vocabulary, make_optimizer
 from tagger.training.card import scores_of
 from tagger.training.caveats import find_caveats
 from tagger.training.dev_temperature import fit_on_dev
@@ -140,14 +141,16 @@ def train(
         predictor = build_tagger(config, corpus, vocabulary=vocabulary, vectors=vectors, device=device)
         started = _describe_start(config, corpus, predictor, resumption=resumption)
         tell(started)
+        language_model = build_language_model(config, predictor)
         keeper = Keeper(
             folder,
             predictor=predictor,
-            optimizer=make_optimizer(config, predictor),
+            optimizer=make_optimizer(config, predictor, language_model),
             config=config,
             origin=origin,
             data=corpus.manifest,
             seconds_before=resumption.seconds,
+            language_model=language_model,
         )
         position = BEGINNING if folder.newest is None else keeper.go_on(folder.newest)
         folder.begin(position.epochs)
@@ -159,6 +162,7 @@ def train(
             optimizer=keeper.optimizer,
             signals=signals,
             start=position,
+            language_model=language_model,
         )
         with naming_batch(corpus, config.training):
             _follow(steps, keeper=keeper, signals=signals, tell=tell)
@@ -198,6 +202,7 @@ def fit_predictor(
     optimizer: torch.optim.Optimizer,
     signals: Signals,
     start: Position = BEGINNING,
+    language_model: LanguageModel | None = None,
 ) -> Iterator[Step | Epoch]:
     """`fit` on a corpus, scored on its dev split after each epoch."""
     settings = config.training
@@ -220,6 +225,8 @@ def fit_predictor(
         patience=settings.patience,
         evaluate=dev_score if corpus.dev else None,
         start=start,
+        language_model=language_model,
+        language_weight=settings.language_model,
     )
 
 

@@ -22,7 +22,7 @@ from tagger.errors import ConfigError
 from tagger.inference.device import pick_device
 from tagger.schemes import OUTSIDE, is_plain, split_tag
 from tagger.sentence import Prediction
-from tagger.training.assembly import build_tagger, build_vocabulary, make_optimizer
+from tagger.training.assembly import build_language_model, build_tagger, build_vocabulary, make_optimizer
 from tagger.training.disagreements import Disagreements, FoldFinished, SuspectGold, locate
 from tagger.training.folds import assign_folds
 from tagger.training.hardware import accelerating, seeded
@@ -184,13 +184,15 @@ def _cross_predict(
     with seeded(config.training), accelerating(device, config.training) as accelerator:
         vocabulary, vectors = build_vocabulary(config, part, tell=tell)
         predictor = build_tagger(config, part, vocabulary=vocabulary, vectors=vectors, device=device)
+        language_model = build_language_model(config, predictor)
         steps = fit_predictor(
             config,
             part,
             accelerator=accelerator,
             predictor=predictor,
-            optimizer=make_optimizer(config, predictor),
+            optimizer=make_optimizer(config, predictor, language_model),
             signals=signals,
+            language_model=language_model,
         )
         best: dict[str, Tensor] = {}
         with naming_batch(part, config.training):

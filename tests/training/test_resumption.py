@@ -32,6 +32,7 @@ VARIANTS: dict[str, Settings] = {
     "adamw": {},
     "sgd": {"training.optimizer": "sgd", "training.momentum": 0.9, "training.accumulate": 2},
     "crf": {"data.tags": "NER", "data.scheme": "BIO", "model.head": "crf"},
+    "language model": {"training.language_model": 0.1, "training.language_model_words": 20},
     "bf16, no dev": {"training.precision": "bf16", "training.warmup": 0.3, "data.dev": None},
 }
 
