@@ -2,11 +2,15 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Literal
 
 import torch
 
 from tagger.errors import ConfigError
+
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 _FLAGS = threading.Lock()  # cuDNN's flags belong to the whole process
 
@@ -32,6 +36,13 @@ def pick_device(name: str, *, key: str = "device") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"{key}: {name}: there are {torch.cuda.device_count()} CUDA devices here; try cpu or auto")
     return device
+
+
+def computing(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Within it, matrix products are computed in float32 to its last bit, or in bfloat16, with 8 bits of mantissa."""
+    if precision == "fp32":
+        return full_float32(device)
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 @contextmanager

@@ -4,29 +4,34 @@ from pathlib import Path
 
 import torch
 
-from tagger.inference.device import pick_device
+from tagger.errors import ConfigError
+from tagger.inference.device import PRECISIONS, Precision, pick_device
 from tagger.inference.hub_models import locate_model
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.predictor import Predictor
 
 
-def load(folder: str | Path, *, device: str = "auto") -> Predictor:
+def load(folder: str | Path, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
     """Loads a trained model.
 
     Args:
         folder: a run folder, the model folder within it, or a model's id on the Hugging Face Hub: `owner/name`, or
             `owner/name@REVISION`.
         device: auto = the GPU if there is one; else cpu, cuda or cuda:N.
+        precision: fp32, or bf16: faster where the hardware computes in it, and of some ten thousand tags a few may
+            differ, also with the other sentences of a batch.
 
     Raises:
         MissingInputError: there is no model there.
         ModelError: the model is damaged, foreign or of a newer format.
-        ConfigError: there is no such device.
+        ConfigError: there is no such device or precision.
     """
-    return predictor_of(load_model(locate_model(folder)), device=pick_device(device))
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
+    return predictor_of(load_model(locate_model(folder)), device=pick_device(device), precision=precision)
 
 
-def predictor_of(saved: SavedModel, *, device: torch.device) -> Predictor:
+def predictor_of(saved: SavedModel, *, device: torch.device, precision: Precision = "fp32") -> Predictor:
     """The Predictor of a saved model."""
     return Predictor(
         saved.network,
@@ -35,4 +40,5 @@ def predictor_of(saved: SavedModel, *, device: torch.device) -> Predictor:
         encoding=saved.config.model.encoding,
         device=device,
         temperature=saved.temperature,
+        precision=precision,
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 from tagger.data.batches import Flags, bucket, pad_flags
 from tagger.data.vocab import Vocabulary
 from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
-from tagger.inference.device import full_float32
+from tagger.inference.device import Precision, computing, full_float32
 from tagger.inference.form_features import FormFeatures
 from tagger.inference.inputs import check_sentences, check_text, check_texts, check_tokens, take_window
 from tagger.inference.memory import release_memory
@@ -30,7 +30,7 @@ MAX_FORMS_SIZE = 2**27  # bytes, about, of what is remembered of distinct words
 
 
 class Predictor:
-    """Tags sentences with a trained network, in float32: a sentence's tags do not depend on its company.
+    """Tags sentences with a trained network; in float32, a sentence's tags do not depend on its company.
 
     Several threads may share one.
 
@@ -41,6 +41,8 @@ class Predictor:
         encoding: how the network's tags spell spans; no effect on plain tags.
         device: where to compute.
         temperature: of every probability (see `tagger.model.temperature`); no effect on tags.
+        precision: of the LSTM and the linear layer (see `load`); what is worked out once a form, and all that follows
+            the emissions, is float32.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Predictor:
         encoding: str,
         device: torch.device,
         temperature: float = 1.0,
+        precision: Precision = "fp32",
     ) -> None:
         self.network = network.to(device)
         self.vocabulary = vocabulary
@@ -59,6 +62,7 @@ class Predictor:
         self.encoding = scheme if is_plain(scheme) else encoding
         self.device = device
         self.temperature = temperature
+        self.precision: Precision = precision
         self._speller = Speller(vocabulary.tags, encoding=self.encoding, scheme=scheme)
         self._answers = torch.tensor(self._speller.stands_for, dtype=torch.float32, device=device)  # (K, A)
         self._features = FormFeatures(network.features, vocabulary, max_size=MAX_FORMS_SIZE, device=device)
@@ -74,7 +78,12 @@ class Predictor:
 
     def _maker(self, temperature: float) -> Callable[[SequenceTagger, Vocabulary], "Predictor"]:
         return functools.partial(
-            Predictor, scheme=self.scheme, encoding=self.encoding, device=self.device, temperature=temperature
+            Predictor,
+            scheme=self.scheme,
+            encoding=self.encoding,
+            device=self.device,
+            temperature=temperature,
+            precision=self.precision,
         )
 
     @property
@@ -215,7 +224,8 @@ class Predictor:
         for indices in bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS):
             with full_float32(self.device):
                 features, lengths = self._features.look_up([window[index] for index in indices])
-                emissions = self.network.emissions(features, lengths)  # (B, T, K)
+            with computing(self.device, self.precision):
+                emissions = self.network.emissions(features, lengths).float()  # (B, T, K)
             mask = torch.arange(features.size(1), device=self.device) < lengths.unsqueeze(1)  # (B, T)
             limits = None if flags is None else [flags[index] for index in indices]
             allowed = None

@@ -69,6 +69,37 @@ def same(one: Prediction, other: Prediction) -> bool:
 
 
 @BOTH
+class TestPrecision:
+    def test_bf16_changes_few_tags(self, predictor: Predictor, which: str, request: pytest.FixtureRequest) -> None:
+        saved = load_model(request.getfixturevalue(which.replace("predictor", "run")))
+        coarse = predictor_of(saved, device=predictor.device, precision="bf16")
+        pairs = [
+            (one, other, sure)
+            for exact, rough in zip(predictor.predict(DEV), coarse.predict(DEV), strict=True)
+            for one, other, sure in zip(exact.tags, rough.tags, rough.confidence, strict=True)
+        ]
+        assert all(0 < sure <= 1 for *_, sure in pairs)
+        assert sum(one != other for one, other, _ in pairs) <= len(pairs) / 100
+        assert coarse.predict(DEV) != predictor.predict(DEV)  # it is computed otherwise indeed
+
+    def test_it_goes_where_the_predictor_goes(self, predictor: Predictor) -> None:
+        coarse = Predictor(
+            predictor.network,
+            predictor.vocabulary,
+            scheme=predictor.scheme,
+            encoding=predictor.encoding,
+            device=predictor.device,
+            precision="bf16",
+        )
+        assert pickle.loads(pickle.dumps(coarse)).precision == "bf16"
+        assert coarse.at_temperature(2.0).precision == "bf16"
+
+    def test_another_is_refused(self, which: str, request: pytest.FixtureRequest) -> None:
+        with pytest.raises(ConfigError, match=r"^precision: expected one of fp32, bf16, got 'fp16'$"):
+            load(request.getfixturevalue(which.replace("predictor", "run")), precision="fp16")  # type: ignore[arg-type]
+
+
+@BOTH
 class TestPredict:
     def test_order_is_kept(self, predictor: Predictor) -> None:
         assert [prediction.tokens for prediction in predictor.predict(DEV)] == DEV

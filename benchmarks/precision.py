@@ -1,0 +1,50 @@
+"""Prediction in float32 and in bfloat16: tokens a second of each, their ratio, and how many tags differ.
+
+    python benchmarks/precision.py RUN TEST.conllu [--threads 1] [--repeats 7]
+
+Both predict the same sentences, from lists of strings to Predictions, in turns; medians.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+import tagger
+from tagger.data.conllu import read_conllu
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="a run folder of a model trained on UPOS")
+    parser.add_argument("test", type=Path, help="CoNLL-U file")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    parser.add_argument("--repeats", type=int, default=7, help="passes of each (default 7)")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    sentences = list(read_conllu(given.test, tags="UPOS"))
+    tokens = [sentence.tokens for sentence in sentences]
+    gold = [tag for sentence in sentences for tag in sentence.tags or ()]
+    predictors = [tagger.load(given.run, precision="fp32"), tagger.load(given.run, precision="bf16")]
+    seconds: list[list[float]] = [[], []]
+    answers: list[list[str]] = [[], []]
+    for _ in range(given.repeats + 1):
+        for place, predictor in enumerate(predictors):
+            began = time.perf_counter()
+            predictions = predictor.predict(tokens)
+            seconds[place].append(time.perf_counter() - began)
+            answers[place] = [tag for prediction in predictions for tag in prediction.tags]
+    for predictor, times, tags in zip(predictors, seconds, answers, strict=True):
+        right = sum(one == other for one, other in zip(tags, gold, strict=True))
+        speed = len(gold) / statistics.median(times[1:])
+        print(f"{predictor.precision}  {speed:>9,.0f} tokens/s  accuracy {100 * right / len(gold):.2f}")
+    first, second = (statistics.median(times[1:]) for times in seconds)
+    num_changed = sum(one != other for one, other in zip(*answers, strict=True))
+    print(f"bf16 is {first / second:.2f}x as fast; {num_changed:,} of {len(gold):,} tags differ")
+
+
+if __name__ == "__main__":
+    main()
