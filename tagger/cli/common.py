@@ -51,8 +51,8 @@ def add_preset_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help="fast (half the width, larger batches, fewer epochs) or accurate (a language model in training): its settings "
-        "replace the file's, and --section.key wins over both",
+        help="fast (half the width, larger batches, fewer epochs) or accurate (a language model in training): its "
+        "settings replace the file's, and --section.key wins over both",
     )
 
 
