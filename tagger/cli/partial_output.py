@@ -17,6 +17,7 @@ from typing import BinaryIO
 from tagger.data.strict_json import parse_json
 from tagger.errors import ConfigError
 from tagger.files import remove_leftovers, sync_folder, write_synced
+from tagger.training.lock import NO_LOCKS
 from tagger.training.output import writing
 
 _KIND, _FORMAT = "tagger predict", 1
@@ -195,8 +196,12 @@ def _open_locked(path: Path) -> int:
     except (BlockingIOError, FileNotFoundError):  # held, or put in its place just now
         os.close(descriptor)
         raise ConfigError(f"--output: another tagger writes {path} now; wait for it, or choose another file") from None
-    except (ImportError, OSError):  # Windows, a file system without locks: nobody is kept out
+    except ImportError:  # Windows: nobody is kept out
         pass
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            os.close(descriptor)
+            raise
     return descriptor
 
 

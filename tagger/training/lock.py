@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tagger.errors import ConfigError
 
-_CANNOT = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # of a file system without locks
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # of a file system without them
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def _acquire(path: Path) -> int:
                 f"--out: {path.parent}: another tagger{process} trains there; wait for it, or choose another folder"
             ) from None
         except OSError as error:
-            if error.errno not in _CANNOT:
+            if error.errno not in NO_LOCKS:
                 os.close(descriptor)
                 raise
         if _is_at(descriptor, path):
