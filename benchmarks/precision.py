@@ -1,8 +1,8 @@
-"""Prediction in float32 and in bfloat16: tokens a second of each, their ratio, and how many tags differ.
+"""Prediction in float32, bfloat16 and 8-bit integers: tokens a second, and how many tags differ from float32's.
 
     python benchmarks/precision.py RUN TEST.conllu [--threads 1] [--repeats 7]
 
-Both predict the same sentences, from lists of strings to Predictions, in turns; medians.
+All predict the same sentences, from lists of strings to Predictions, in turns; medians.
 """
 
 import argparse
@@ -28,22 +28,24 @@ def main() -> None:
     sentences = list(read_conllu(given.test, tags="UPOS"))
     tokens = [sentence.tokens for sentence in sentences]
     gold = [tag for sentence in sentences for tag in sentence.tags or ()]
-    predictors = [tagger.load(given.run, precision="fp32"), tagger.load(given.run, precision="bf16")]
-    seconds: list[list[float]] = [[], []]
-    answers: list[list[str]] = [[], []]
+    predictors = [tagger.load(given.run, precision=precision) for precision in ("fp32", "bf16", "int8")]
+    seconds: list[list[float]] = [[] for _ in predictors]
+    answers: list[list[str]] = [[] for _ in predictors]
     for _ in range(given.repeats + 1):
         for place, predictor in enumerate(predictors):
             began = time.perf_counter()
             predictions = predictor.predict(tokens)
             seconds[place].append(time.perf_counter() - began)
             answers[place] = [tag for prediction in predictions for tag in prediction.tags]
+    exact = statistics.median(seconds[0][1:])
     for predictor, times, tags in zip(predictors, seconds, answers, strict=True):
+        median = statistics.median(times[1:])
         right = sum(one == other for one, other in zip(tags, gold, strict=True))
-        speed = len(gold) / statistics.median(times[1:])
-        print(f"{predictor.precision}  {speed:>9,.0f} tokens/s  accuracy {100 * right / len(gold):.2f}")
-    first, second = (statistics.median(times[1:]) for times in seconds)
-    num_changed = sum(one != other for one, other in zip(*answers, strict=True))
-    print(f"bf16 is {first / second:.2f}x as fast; {num_changed:,} of {len(gold):,} tags differ")
+        num_changed = sum(one != other for one, other in zip(tags, answers[0], strict=True))
+        print(
+            f"{predictor.precision}  {len(gold) / median:>9,.0f} tokens/s  {exact / median:.2f}x"
+            f"  accuracy {100 * right / len(gold):.2f}  {num_changed:,} of {len(gold):,} tags differ"
+        )
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main() -> None:
         batches = _batches(config, corpus, predictor)
         bare = _Bare(predictor).to(device)
         lengths = corpus.test.lengths
-        trained = [torch.randn(*batch.words.shape, bare.input_dim, device=device) for batch in batches]
+        trained = [torch.randn(*batch.forms.shape, bare.input_dim, device=device) for batch in batches]
         predicted = [
             torch.randn(len(group), int(lengths[group].max()), bare.input_dim, device=device)
             for group in bucket(lengths, batch_size=None, batch_tokens=BATCH_TOKENS)

@@ -104,12 +104,11 @@ def random_batch(
     characters = torch.randint(1, num_characters, (num_forms, longest))  # (U, C)
     affixes = torch.randint(1, num_buckets + 1, (num_forms, num_affixes))  # (U, A)
     affixes[0] = 0
-    word_of_form = torch.randint(1, num_words, (num_forms,))  # (U,)
-    word_of_form[0] = 0
-    forms = torch.randint(1, num_forms, mask.shape) * mask  # (B, T)
+    words = torch.randint(1, num_words, (num_forms,))  # (U,)
+    words[0] = 0
     return Batch(
-        words=word_of_form[forms],
-        forms=forms,
+        forms=torch.randint(1, num_forms, mask.shape) * mask,
+        words=words,
         characters=characters * (torch.arange(longest) < character_lengths[:, None]),
         character_lengths=character_lengths,
         affixes=affixes,

@@ -91,9 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_hardware_options(parser)
     parser.add_argument(
         "--precision",
-        choices=("fp32", "bf16"),
+        choices=("auto", "fp32", "bf16", "int8"),
         default="fp32",
-        help="bf16: faster where the hardware computes in it; a few tags in ten thousand may differ; default: fp32",
+        help="bf16: faster where the hardware computes in it; int8: faster on CPUs without bf16; with either, a few "
+        "tags in ten thousand may differ; auto: bf16 where the hardware has it, else fp32; default: fp32",
     )
     parser.add_argument("--quiet", action="store_true", help="no summary on standard error")
 
@@ -112,17 +113,18 @@ def run(options: argparse.Namespace) -> None:
     from tagger.cli.predict_input import Input, find_position
     from tagger.cli.progress import PredictionProgress
     from tagger.data.lines import open_file
-    from tagger.inference.device import pick_device
+    from tagger.inference.device import pick_device, pick_precision
     from tagger.inference.hub_models import locate_model
     from tagger.inference.loading import predictor_of
     from tagger.inference.model_folder import load_model
 
     device = pick_device(options.device, key="--device")
+    precision = pick_precision(options.precision, device, key="--precision")
     saved = load_model(locate_model(options.model))
     data = None
     if source_format != "raw":
         data = describe_data(saved.config.data, source_format=source_format, tokens=options.tokens)
-    predictor = predictor_of(saved, device=device, precision=options.precision)
+    predictor = predictor_of(saved, device=device, precision=precision)
     # No live line where the answers, or what a pager shows of them, may stand on the same terminal.
     progress = PredictionProgress(sys.stderr, live=options.output is not None and not options.quiet)
     with ExitStack() as stack:
@@ -131,7 +133,7 @@ def run(options: argparse.Namespace) -> None:
         else:
             source = stack.enter_context(open_file(path))
         interactive = path is None and source.isatty()
-        work = _describe_work(saved, options, source_format=source_format)
+        work = _describe_work(saved, options, source_format=source_format, precision=precision)
         sink = stack.enter_context(_open_sink(options, work, interactive=interactive))
         stack.enter_context(progress)
         texts = Input(source, data)
@@ -161,7 +163,9 @@ def _open_standard_input(source_format: str, *, quiet: bool) -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _describe_work(saved: "SavedModel", options: argparse.Namespace, *, source_format: str) -> dict[str, str]:
+def _describe_work(
+    saved: "SavedModel", options: argparse.Namespace, *, source_format: str, precision: str
+) -> dict[str, str]:
     """What the answers to a text depend on."""
     from tagger import __version__
 
@@ -171,7 +175,7 @@ def _describe_work(saved: "SavedModel", options: argparse.Namespace, *, source_f
         "--from": source_format,
         "--tokens": str(options.tokens or "as in training"),
         "--to": options.target_format,
-        "--precision": options.precision,
+        "--precision": precision,
         "tagger": __version__,
     }
 

@@ -51,8 +51,8 @@ class Batch:
     each token has.
 
     Attributes:
-        words: (B, T) int64, word ids; 0 is padding.
-        forms: (B, T) int64, index into the U forms below.
+        forms: (B, T) int64, index into the U forms below, each of which is there; 0 is padding's where there is any.
+        words: (U,) int64, word id of each form; 0 is padding.
         characters: (U, C) int64, character ids; 0 is padding.
         character_lengths: (U,) int64, characters of each form; 0 for padding.
         affixes: (U, A) int64, rows of the affix table; 0 for padding.
@@ -62,8 +62,8 @@ class Batch:
             those of `tags`.
     """
 
-    words: Tensor
     forms: Tensor
+    words: Tensor
     characters: Tensor
     character_lengths: Tensor
     affixes: Tensor
@@ -74,14 +74,19 @@ class Batch:
     @property
     def mask(self) -> Tensor:
         """(B, T) bool, True at tokens, False at padding."""
-        positions = torch.arange(self.words.size(1), device=self.words.device)
+        positions = torch.arange(self.forms.size(1), device=self.forms.device)
         return positions < self.lengths.unsqueeze(1)
+
+    @property
+    def words_of_tokens(self) -> Tensor:
+        """(B, T) int64, word ids; 0 where padded."""
+        return self.words[self.forms]
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        if self.words.device == device:
+        if self.forms.device == device:
             return self
-        names = ("words", "forms", "characters", "character_lengths", "affixes", "lengths")
+        names = ("forms", "words", "characters", "character_lengths", "affixes", "lengths")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         tags = None if self.tags is None else self.tags.to(device, non_blocking=True)
         allowed = None if self.allowed is None else self.allowed.to(device, non_blocking=True)
@@ -110,8 +115,8 @@ def collate(
     distinct, forms = np.unique(padded, return_inverse=True)
     known = table.gather(distinct)
     return Batch(
-        words=torch.from_numpy(table.words[padded].astype(np.int64)),
         forms=torch.from_numpy(forms.reshape(padded.shape)),
+        words=torch.from_numpy(known.words),
         characters=torch.from_numpy(known.characters),
         character_lengths=torch.from_numpy(known.character_lengths),
         affixes=torch.from_numpy(known.affixes),

@@ -8,6 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -220,12 +221,13 @@ class FormTable:
             For each sentence, an array (T,) of rows, to be given to `gather`.
         """
         sentences = list(sentences)
-        get = self._rows.get
-        found = [[get(token, -1) for token in tokens] for tokens in sentences]
-        for tokens, row in zip(sentences, found, strict=True):
-            if -1 in row:
-                row[:] = [self._learn(token) for token in tokens]
-        return [np.array(row, dtype=np.int64) for row in found]
+        tokens = list(chain.from_iterable(sentences))
+        found = list(map(self._rows.get, tokens))
+        if None in found:
+            found = list(map(self._learn, tokens))
+        flat = np.array(found, dtype=np.int64)
+        ends = accumulate(map(len, sentences), initial=0)
+        return [flat[start:end] for start, end in pairwise(ends)]
 
     def rows_of_forms(self, forms: Iterable[str]) -> npt.NDArray[np.int32]:
         """Looks up distinct forms, (V,), learning those that are new."""

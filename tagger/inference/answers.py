@@ -34,6 +34,7 @@ class Speller:
 
     def __init__(self, tags: Sequence[str], *, encoding: str, scheme: str) -> None:
         self._tags, self._scheme, self.encoding = tuple(tags), scheme, encoding
+        self._is_plain = is_plain(encoding) and is_plain(scheme)
         self._is_illegal = cache(partial(_is_illegal, tags=self._tags, encoding=encoding))
         self._spelling = TagSpelling(tags, encoding=encoding, scheme=scheme)
         table = TagTable.build(tags, encoding=encoding, scheme=scheme)
@@ -50,7 +51,9 @@ class Speller:
             ids: T tag ids.
             flags: (T, K), the tags that each token may get; they are kept, even if the answer then is illegal.
         """
-        tags = convert_tags([self._tags[number] for number in ids], self.encoding, self._scheme)
+        tags = [self._tags[number] for number in ids]
+        if not self._is_plain:
+            tags = convert_tags(tags, self.encoding, self._scheme)
         if flags is None:
             return tags
         return [
@@ -60,7 +63,7 @@ class Speller:
 
     def count_illegal(self, ids: Sequence[int]) -> int:
         """How many transitions between these tag ids the encoding forbids, those at the sentence's ends included."""
-        if is_plain(self.encoding):
+        if self._is_plain:
             return 0
         return sum(self._is_illegal(before, after) for before, after in pairwise((None, *ids, None)))
 

@@ -3,14 +3,13 @@
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import torch
 
 from tagger.errors import ConfigError
 
-Precision = Literal["fp32", "bf16"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+Precision = Literal["fp32", "bf16", "int8"]
 
 _FLAGS = threading.Lock()  # cuDNN's flags belong to the whole process
 
@@ -38,11 +37,39 @@ def pick_device(name: str, *, key: str = "device") -> torch.device:
     return device
 
 
+def pick_precision(name: str, device: torch.device, *, key: str = "precision") -> Precision:
+    """The precision of prediction that a name means, where `auto` is bf16 if the hardware computes in it, else fp32.
+
+    Args:
+        name: auto, fp32, bf16 or int8.
+        device: where to compute.
+        key: the setting to name in the error.
+
+    Raises:
+        ConfigError: there is no such precision, or not on this device.
+    """
+    if name == "auto":
+        return "bf16" if has_bf16(device) else "fp32"
+    if name not in get_args(Precision):
+        raise ConfigError(f"{key}: expected one of auto, {', '.join(get_args(Precision))}, got {name!r}")
+    if name == "int8" and device.type != "cpu":
+        raise ConfigError(f"{key}: int8 is for CPUs; on {device}, take bf16")
+    return cast(Precision, name)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether it multiplies bfloat16 by itself, which is when that is faster than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
 def computing(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """Within it, matrix products are computed in float32 to its last bit, or in bfloat16, with 8 bits of mantissa."""
-    if precision == "fp32":
-        return full_float32(device)
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    """Within it, floats are multiplied in float32 to its last bit, or in bfloat16, with 8 bits of mantissa."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return full_float32(device)
 
 
 @contextmanager

@@ -25,9 +25,10 @@ def check_tokens(sentence: Sequence[str]) -> tuple[str, ...]:
     if not isinstance(sentence, Iterable):
         raise TypeError(f"a sentence is a sequence of tokens, got {_kind(sentence)}")
     tokens = tuple(sentence)
-    for token in tokens:
-        if not isinstance(token, str):
-            raise TypeError(f"a token is a string, got {_kind(token)}: {token!r}")
+    if not {*map(type, tokens)} <= {str}:  # only then one by one: a token may be of a class of strings
+        for token in tokens:
+            if not isinstance(token, str):
+                raise TypeError(f"a token is a string, got {_kind(token)}: {token!r}")
     if len(tokens) > MAX_TOKENS:
         raise LongSentenceError(f"expected a sentence of at most {MAX_TOKENS:,} tokens, found {len(tokens):,}")
     return tokens

@@ -5,34 +5,41 @@ from pathlib import Path
 import torch
 
 from tagger.errors import ConfigError
-from tagger.inference.device import PRECISIONS, Precision, pick_device
+from tagger.inference.device import Precision, pick_device, pick_precision
 from tagger.inference.hub_models import locate_model
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.predictor import Predictor
 
 
-def load(folder: str | Path, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
+def load(folder: str | Path, *, device: str = "auto", precision: str = "fp32") -> Predictor:
     """Loads a trained model.
 
     Args:
         folder: a run folder, the model folder within it, or a model's id on the Hugging Face Hub: `owner/name`, or
             `owner/name@REVISION`.
         device: auto = the GPU if there is one; else cpu, cuda or cuda:N.
-        precision: fp32, or bf16: faster where the hardware computes in it, and of some ten thousand tags a few may
-            differ, also with the other sentences of a batch.
+        precision: fp32; bf16: faster where the hardware computes in it, and of some ten thousand tags a few may
+            differ, also with the other sentences of a batch; int8, on CPUs: hidden states and their weights as 8-bit
+            integers, faster where there is no bf16; auto: bf16 where the hardware computes in it, else fp32.
 
     Raises:
         MissingInputError: there is no model there.
         ModelError: the model is damaged, foreign or of a newer format.
         ConfigError: there is no such device or precision.
     """
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
-    return predictor_of(load_model(locate_model(folder)), device=pick_device(device), precision=precision)
+    where = pick_device(device)
+    chosen = pick_precision(precision, where)
+    return predictor_of(load_model(locate_model(folder)), device=where, precision=chosen)
 
 
 def predictor_of(saved: SavedModel, *, device: torch.device, precision: Precision = "fp32") -> Predictor:
-    """The Predictor of a saved model."""
+    """The Predictor of a saved model.
+
+    Raises:
+        ConfigError: the model's LSTM does not compute in int8.
+    """
+    if precision == "int8" and saved.config.model.proj_size:
+        raise ConfigError("precision: int8 is not for an LSTM with projections (model.proj_size); take fp32 or bf16")
     return Predictor(
         saved.network,
         saved.vocabulary,

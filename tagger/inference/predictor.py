@@ -4,8 +4,8 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import overload
+from itertools import chain, islice
+from typing import TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -13,20 +13,23 @@ from torch import Tensor
 from tagger.data.batches import Flags, bucket, pad_flags
 from tagger.data.vocab import Vocabulary
 from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
-from tagger.inference.device import Precision, computing, full_float32
+from tagger.inference.device import Precision, computing
 from tagger.inference.form_features import FormFeatures
 from tagger.inference.inputs import check_sentences, check_text, check_texts, check_tokens, take_window
 from tagger.inference.memory import release_memory
 from tagger.inference.text import split_text
+from tagger.inference.workers import map_on_cores
 from tagger.model.heads import CRFHead
 from tagger.model.network import SequenceTagger
 from tagger.schemes import is_plain, tags_to_spans
 from tagger.sentence import Prediction, Span
 
-WINDOW = 2048  # sentences looked at together, so that batches hold sentences of like length
+WINDOW = 4096  # sentences looked at together, so that batches hold sentences of like length
 WINDOW_TOKENS = 2**17  # a window ends earlier if it holds so many: its answers wait in memory for each other
-BATCH_TOKENS = 2048
-MAX_FORMS_SIZE = 2**27  # bytes, about, of what is remembered of distinct words
+BATCH_TOKENS = 6144
+MAX_FORMS_SIZE = 2**28  # bytes, about, of what is remembered of distinct words
+
+_Answer = TypeVar("_Answer")
 
 
 class Predictor:
@@ -65,7 +68,7 @@ class Predictor:
         self.precision: Precision = precision
         self._speller = Speller(vocabulary.tags, encoding=self.encoding, scheme=scheme)
         self._answers = torch.tensor(self._speller.stands_for, dtype=torch.float32, device=device)  # (K, A)
-        self._features = FormFeatures(network.features, vocabulary, max_size=MAX_FORMS_SIZE, device=device)
+        self._features = FormFeatures(network, vocabulary, max_size=MAX_FORMS_SIZE, device=device)
         self._windows_since_release = 0.0  # full ones, tagged since memory was handed back
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[SequenceTagger, Vocabulary]]:
@@ -141,16 +144,17 @@ class Predictor:
             raise ValueError("only a model with a CRF head ranks whole tag sequences")
         check_sentences(sentences)
         checked = [check_tokens(sentence) for sentence in sentences]
+        crf = self.network.head.crf
+
+        def rank(scored: _Scored) -> list[tuple[int, tuple[Prediction, float]]]:
+            paths, chances = crf.n_best(scored.emissions, scored.mask, n=n, temperature=self.temperature)
+            ranked = zip(self._decode(checked, scored, paths), chances.flatten().tolist(), strict=True)
+            return [(index, (prediction, chance)) for (index, prediction), chance in ranked]
+
         answers: list[list[tuple[Prediction, float]]] = [[] for _ in checked]
-        with torch.inference_mode():
-            for scored in self._score(checked, None):
-                paths, chances = self.network.head.crf.n_best(
-                    scored.emissions.float(), scored.mask, n=n, temperature=self.temperature
-                )
-                ranked = self._decode(checked, scored, paths)
-                for (index, prediction), chance in zip(ranked, chances.flatten().tolist(), strict=True):
-                    if chance > 0 or not answers[index]:
-                        answers[index].append((prediction, chance))
+        for index, (prediction, chance) in self._work_through(checked, None, rank):
+            if chance > 0 or not answers[index]:
+                answers[index].append((prediction, chance))
         return answers
 
     def predict_stream(self, sentences: Iterable[Sequence[str]]) -> Iterator[Prediction]:
@@ -205,33 +209,49 @@ class Predictor:
             yield from self._predict_window(window, None)
 
     def _predict_window(self, window: list[tuple[str, ...]], flags: list[Flags] | None) -> list[Prediction]:
+        def tag(scored: _Scored) -> list[tuple[int, Prediction]]:
+            ids = self.network.head.decode(scored.emissions, scored.mask, allowed=scored.allowed)  # (B, T)
+            return list(self._decode(window, scored, ids.unsqueeze(1)))
+
         answers = [EMPTY] * len(window)
-        # inference_mode is per thread, so it is entered here and not when the model is loaded
-        with torch.inference_mode():
-            for scored in self._score(window, flags):
-                ids = self.network.head.decode(scored.emissions, scored.mask, allowed=scored.allowed)  # (B, T)
-                for index, answer in self._decode(window, scored, ids.unsqueeze(1)):
-                    answers[index] = answer
+        for index, answer in self._work_through(window, flags, tag):
+            answers[index] = answer
         self._windows_since_release += max(len(window) / WINDOW, sum(map(len, window)) / WINDOW_TOKENS)
         if self._windows_since_release >= 1:  # not for every sentence that comes by itself: it takes milliseconds
             self._windows_since_release = 0.0
             release_memory()
         return answers
 
-    def _score(self, window: list[tuple[str, ...]], flags: list[Flags] | None) -> Iterator["_Scored"]:
-        """The emissions of a window's sentences, in batches of sentences of like length; empty ones are left out."""
+    def _work_through(
+        self,
+        window: list[tuple[str, ...]],
+        flags: list[Flags] | None,
+        answer: Callable[["_Scored"], list[_Answer]],
+    ) -> Iterator[_Answer]:
+        """What `answer` makes of a window's sentences, in batches of like length; empty ones are left out."""
         self.network.train(mode=False)
-        for indices in bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS):
-            with full_float32(self.device):
-                features, lengths = self._features.look_up([window[index] for index in indices])
-            with computing(self.device, self.precision):
-                emissions = self.network.emissions(features, lengths).float()  # (B, T, K)
-            mask = torch.arange(features.size(1), device=self.device) < lengths.unsqueeze(1)  # (B, T)
-            limits = None if flags is None else [flags[index] for index in indices]
-            allowed = None
-            if limits is not None:
-                allowed = torch.from_numpy(pad_flags(limits, lengths.numpy(force=True))).to(self.device)
-            yield _Scored(indices=indices, emissions=emissions, mask=mask, allowed=allowed, flags=limits)
+
+        @torch.inference_mode()  # which is per thread
+        def work(indices: list[int]) -> list[_Answer]:
+            return answer(self._score(window, flags, indices))
+
+        groups = bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS)
+        # the longest first, so that no core is left alone with a slow batch at the end
+        return chain.from_iterable(map_on_cores(work, groups[::-1], device=self.device))
+
+    def _score(self, window: list[tuple[str, ...]], flags: list[Flags] | None, indices: list[int]) -> "_Scored":
+        """The emissions of one batch: the sentences at these places of a window."""
+        with computing(self.device, self.precision):
+            known, forms, lengths = self._features.look_up([window[index] for index in indices])
+            emissions = self.network.emissions(
+                known, forms, lengths, in_int8=self.precision == "int8"
+            ).float()  # (B, T, K)
+        mask = torch.arange(forms.size(1), device=self.device) < lengths.unsqueeze(1)  # (B, T)
+        limits = None if flags is None else [flags[index] for index in indices]
+        allowed = None
+        if limits is not None:
+            allowed = torch.from_numpy(pad_flags(limits, lengths.numpy(force=True))).to(self.device)
+        return _Scored(indices=indices, emissions=emissions, mask=mask, allowed=allowed, flags=limits)
 
     def _decode(
         self, window: list[tuple[str, ...]], scored: "_Scored", ids: Tensor

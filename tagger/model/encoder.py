@@ -7,10 +7,12 @@ Phoneme Classification with Bidirectional LSTM". `docs/lstm_outputs.md` explains
 import warnings
 
 import torch
+import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
 from torch import Tensor, nn
 
 from tagger.model.dropout import Dropout
 from tagger.model.features import reversal
+from tagger.model.recurrence import Packing, recur
 
 # On a CPU, PyTorch says once a process that projections take its slower path: its user can do nothing about that.
 warnings.filterwarnings("ignore", message="LSTM with projections is not supported", category=UserWarning)
@@ -23,6 +25,8 @@ class LSTMEncoder(nn.Module):
     the batch costs several times the time on a CPU. Here the backward LSTM runs forwards over each sentence reversed
     within its own length; padding stays on the right for both directions and is read last, so no real token ever sees
     it: exactly the packed result at the padded price. One module a layer also gives each layer's output.
+
+    On a CPU the same weights are read by `recurrence.py`, to the same result; `_layers_of_nn_lstm` says what it is.
 
     Args:
         input_dim: D, width of a token's features.
@@ -64,40 +68,95 @@ class LSTMEncoder(nn.Module):
         self.mix_weights = nn.Parameter(torch.zeros(num_layers)) if mix else None
         self.mix_scale = nn.Parameter(torch.ones(())) if mix else None
 
-    def layers(self, features: Tensor, lengths: Tensor) -> list[Tensor]:
-        """The output of every layer at every token.
+    def prepare(self, by_form: Tensor) -> Tensor:
+        """What the first layer makes of each form before it reads a sentence: (U, D) -> (U, W), for `encode`.
+
+        It depends on the form alone, so prediction remembers it. On a CPU it is the product with the input weights of
+        both directions, W = 4 hidden_dim for each; elsewhere, cuDNN wants the features themselves, W = D.
+        """
+        return self._products(0, by_form) if self._reads_products(by_form) else by_form
+
+    def encode(self, prepared: Tensor, forms: Tensor, lengths: Tensor, *, in_int8: bool = False) -> Tensor:
+        """Encodes every token.
 
         Args:
-            features: (B, T, D) token features; whatever stands in padding has no effect on real tokens.
+            prepared: (U, W) as `prepare` returns it.
+            forms: (B, T) which of the U each token is; anything where padded.
             lengths: (B,) tokens of each sentence, each >= 1.
+            in_int8: on a CPU, multiply hidden states in 8-bit integers; where no gradient is wanted.
 
         Returns:
-            For each layer, (B, T, H); values in padding mean nothing.
+            (B, T, H); values in padding mean nothing.
         """
-        index = reversal(lengths, features.size(1))  # (B, T)
-        outputs: list[Tensor] = []
-        hidden = features
-        for number, forwards in enumerate(self.forwards):
-            if number > 0:
-                hidden = self.dropout(hidden)
-            # output, not h_n: the state after every token, (B, T, H per direction)
-            output, _ = forwards(hidden)
-            if self.backwards is not None:
-                backwards, _ = self.backwards[number](_reorder(hidden, index))
-                # back in reading order, so that position t holds what was read from the end down to token t
-                output = torch.cat([output, _reorder(backwards, index)], dim=2)
-            outputs.append(output)
-            hidden = output
-        return outputs
-
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Token features (B, T, D) and lengths (B,) -> the encoding of every token, (B, T, H)."""
-        outputs = self.layers(features, lengths)
+        outputs = self.layers(prepared, forms, lengths, in_int8=in_int8)
         if self.mix_weights is None or self.mix_scale is None:
             return outputs[-1]
         weights = torch.softmax(self.mix_weights, dim=0)  # (num_layers,) how much each layer counts; sums to 1
         mixed = (torch.stack(outputs, dim=-1) * weights).sum(dim=-1)  # (B, T, H)
         return mixed * self.mix_scale
+
+    def layers(self, prepared: Tensor, forms: Tensor, lengths: Tensor, *, in_int8: bool = False) -> list[Tensor]:
+        """As `encode`, for each layer its own output, (B, T, H)."""
+        if self._reads_products(prepared):
+            return self._layers_from_products(prepared, forms, lengths, in_int8=in_int8)
+        return self._layers_of_nn_lstm(F.embedding(forms, prepared), lengths)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Tokens that are all different, (B, T, D), and lengths (B,) -> the encoding of every token, (B, T, H)."""
+        mask = torch.arange(features.size(1), device=features.device) < lengths.unsqueeze(1)
+        tokens = mask.flatten().cumsum(0).view_as(mask) - 1  # (B, T) which of the real tokens each one is
+        return self.encode(self.prepare(features[mask]), tokens.clamp(min=0), lengths)
+
+    def _reads_products(self, values: Tensor) -> bool:
+        return values.device.type == "cpu" and not self.forwards[0].proj_size
+
+    def _layer(self, number: int) -> list[nn.LSTM]:
+        """A layer's directions: the one that reads forwards, then the other."""
+        stacks = [self.forwards] if self.backwards is None else [self.forwards, self.backwards]
+        return [stack[number] for stack in stacks]  # type: ignore[misc]
+
+    def _products(self, number: int, inputs: Tensor) -> Tensor:
+        """(R, D) -> (R, E * 4 hidden_dim): what a layer's input adds to the gates of each of its E directions."""
+        layer = self._layer(number)
+        weights = torch.cat([lstm.get_parameter("weight_ih_l0") for lstm in layer])
+        if not layer[0].bias:
+            return F.linear(inputs, weights)
+        biases = [lstm.get_parameter("bias_ih_l0") + lstm.get_parameter("bias_hh_l0") for lstm in layer]
+        return F.linear(inputs, weights, torch.cat(biases))
+
+    def _layers_from_products(self, products: Tensor, forms: Tensor, lengths: Tensor, *, in_int8: bool) -> list[Tensor]:
+        packing = Packing.of(lengths, forms.size(1))
+        rows = forms.flatten()[packing.cells]  # (N,)
+        hidden = products  # of the layer below
+        outputs: list[Tensor] = []
+        for number in range(len(self.forwards)):
+            layer = self._layer(number)
+            if number > 0:
+                products, rows = self._products(number, self.dropout(hidden)), torch.arange(len(rows))
+            table = products.view(len(products) * len(layer), -1)
+            weights = [lstm.get_parameter("weight_hh_l0") for lstm in layer]
+            hidden = recur(packing, table, packing.index(rows, len(layer)), weights, in_int8=in_int8)  # (N, H)
+            outputs.append(packing.unpack(hidden))
+        return outputs
+
+    def _layers_of_nn_lstm(self, features: Tensor, lengths: Tensor) -> list[Tensor]:
+        """From token features (B, T, D), whatever stands in their padding."""
+        index = reversal(lengths, features.size(1))  # (B, T)
+        outputs: list[Tensor] = []
+        hidden = features
+        for number in range(len(self.forwards)):
+            forwards, *backwards = self._layer(number)
+            if number > 0:
+                hidden = self.dropout(hidden)
+            # output, not h_n: the state after every token, (B, T, H per direction)
+            output, _ = forwards(hidden)
+            for lstm in backwards:
+                mirrored, _ = lstm(_reorder(hidden, index))
+                # back in reading order, so that position t holds what was read from the end down to token t
+                output = torch.cat([output, _reorder(mirrored, index)], dim=2)
+            outputs.append(output)
+            hidden = output
+        return outputs
 
 
 def _reorder(values: Tensor, index: Tensor) -> Tensor:

@@ -1,16 +1,11 @@
-"""Token features: word, characters, affixes -> (B, T, D).
+"""What is known of a word form by itself: word, characters, affixes -> (U, D).
 
-Characters and affixes belong to a word's form, not to the token, so they are computed once for each of the U distinct
-forms of a batch and then looked up per token.
+It does not depend on the token, so it is computed once for each of the U distinct forms of a batch.
 """
 
-from typing import Self
-
 import torch
-import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
 from torch import Tensor, nn
 
-from tagger.data.batches import Batch
 from tagger.data.vocab import PADDING, UNKNOWN, FormRows
 from tagger.model.dropout import Dropout
 from tagger.model.filters import strongest_answers
@@ -43,9 +38,9 @@ class WordEmbedding(nn.Module):
         self.register_buffer("unknown_probability", unknown_probability, persistent=False)
 
     def forward(self, words: Tensor) -> Tensor:
-        """Word ids (B, T) -> vectors (B, T, dim)."""
+        """Word ids (U,) -> vectors (U, dim)."""
         if self.training:
-            chance = self.unknown_probability[words]  # (B, T) probability that this token's word becomes unknown
+            chance = self.unknown_probability[words]  # (U,) probability that this word becomes unknown
             hidden = torch.rand_like(chance) < chance
             words = words.masked_fill(hidden & (words != PADDING), UNKNOWN)
         return self.table(words)  # type: ignore[no-any-return]
@@ -163,48 +158,37 @@ class TokenFeatures(nn.Module):
         widths = [words.table.embedding_dim if words is not None else 0]
         widths += [part.output_dim for part in (characters, affixes) if part is not None]
         self.output_dim = sum(widths)
-        self._num_trainings = 0
 
-    @property
-    def state(self) -> tuple[int, ...]:
-        """Changes whenever the weights may have: in training, and when other values are copied into them."""
-        # an optimizer's fused step leaves the versions as they are
-        return (self._num_trainings, *[weight._version for weight in self.parameters()])
+    def forward(self, words: Tensor, characters: Tensor, character_lengths: Tensor, affixes: Tensor) -> Tensor:
+        """What is known of U distinct forms by themselves -> (U, D).
 
-    def train(self, mode: bool = True) -> Self:
-        """As `nn.Module.train`."""
-        self._num_trainings += mode
-        return super().train(mode)
+        In training, what is dropped is drawn once a form, whose tokens in a batch then all lack the same: Gal &
+        Ghahramani (2016), "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", section 4.2,
+        which also drops a word type wherever it stands.
 
-    def forward(self, batch: Batch) -> Tensor:
-        """A batch -> (B, T, D)."""
+        Args:
+            words: (U,) word ids.
+            characters: (U, C) character ids.
+            character_lengths: (U,) characters of each form.
+            affixes: (U, A) rows of the affix table.
+        """
         parts: list[Tensor] = []
         if self.words is not None:
-            parts.append(self.words(batch.words))  # (B, T, word dim)
+            parts.append(self.words(words))  # (U, word dim)
         if self.characters is not None:
-            # in float32 before the look-up: its gradient sums over the tokens of a form, too many for bf16
-            by_form = self.characters(batch.characters, batch.character_lengths).float()  # (U, character dim)
-            parts.append(F.embedding(batch.forms, by_form))  # (B, T, character dim)
+            parts.append(self.characters(characters, character_lengths).float())  # (U, character dim)
         if self.affixes is not None:
-            by_form = self.affixes(batch.affixes)  # (U, A * affix dim)
-            parts.append(F.embedding(batch.forms, by_form))  # (B, T, A * affix dim)
-        return self.dropout(torch.cat(parts, dim=2))  # type: ignore[no-any-return]
+            parts.append(self.affixes(affixes))  # (U, A * affix dim)
+        return self.dropout(torch.cat(parts, dim=1))  # type: ignore[no-any-return]
 
     def of_forms(self, forms: FormRows) -> Tensor:
-        """U forms -> (U, D): `forward` where nothing is dropped, so that a form's features can be remembered."""
+        """U forms -> (U, D) float32: `forward` where nothing is dropped, so that they can be remembered."""
         if self.training:
-            raise ValueError("in training a form's features are drawn anew for each token")
+            raise ValueError("in training a form's features are drawn anew for each batch")
         device = next(self.parameters()).device
-        words, affixes = (torch.from_numpy(ids).to(device) for ids in (forms.words, forms.affixes))
-        parts: list[Tensor] = []
-        if self.words is not None:
-            parts.append(self.words(words))
-        if self.characters is not None:
-            characters, lengths = (torch.from_numpy(ids) for ids in (forms.characters, forms.character_lengths))
-            parts.append(self.characters(characters.to(device), lengths.to(device)))
-        if self.affixes is not None:
-            parts.append(self.affixes(affixes))
-        return torch.cat(parts, dim=1)
+        ids = (forms.words, forms.characters, forms.character_lengths, forms.affixes)
+        with torch.autocast(device.type, enabled=False):
+            return self(*[torch.from_numpy(each).to(device) for each in ids])  # type: ignore[no-any-return]
 
 
 def reversal(lengths: Tensor, size: int) -> Tensor:

@@ -4,6 +4,7 @@ Letters: B sentences of a batch, T tokens of its longest, D features, H encoder 
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from tagger.config import FeaturesConfig, ModelConfig
 from tagger.data.batches import Batch
 from tagger.data.tag_table import TagTable
+from tagger.data.vocab import FormRows
 from tagger.model.dropout import Dropout
 from tagger.model.encoder import LSTMEncoder
 from tagger.model.features import AffixEmbedding, CharacterCNN, CharacterLSTM, TokenFeatures, WordEmbedding
@@ -21,8 +23,8 @@ class SequenceTagger(nn.Module):
     """Embeds each token, runs an LSTM over the sentence, and maps its output at every token to tag scores.
 
     Args:
-        features: token features -> (B, T, D).
-        encoder: (B, T, D) -> (B, T, H).
+        features: what is known of a form by itself, (U, D).
+        encoder: forms in sentences -> (B, T, H).
         head: what turns emissions into a loss, tags and probabilities.
         num_tags: K.
         dropout: probability in [0, 1) on the encoder's output, in training.
@@ -43,14 +45,36 @@ class SequenceTagger(nn.Module):
         self.dropout = Dropout(dropout)
         self.to_emissions = nn.Linear(encoder.output_dim, num_tags)
         self.head = head
+        self._num_trainings = 0
+
+    @property
+    def state_of_forms(self) -> tuple[int, ...]:
+        """Changes whenever what `of_forms` returns may have: by training, and when other weights are copied in."""
+        # an optimizer's fused step leaves the versions as they are
+        weights = (*self.features.parameters(), *self.encoder.parameters())
+        return (self._num_trainings, *[weight._version for weight in weights])
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`."""
+        self._num_trainings += mode
+        return super().train(mode)
 
     def forward(self, batch: Batch) -> Tensor:
         """A batch -> emissions (B, T, K): for each token the score of each tag, before any softmax or CRF."""
-        return self.emissions(self.features(batch), batch.lengths)
+        return self.score(self.encode(batch))
 
-    def emissions(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """What is known of each token by itself, (B, T, D), and lengths (B,) -> emissions (B, T, K)."""
-        return self.score(self.encoder(features, lengths))
+    def encode(self, batch: Batch) -> Tensor:
+        """A batch -> each token in its sentence, as the encoder gives it, (B, T, H)."""
+        by_form = self.features(batch.words, batch.characters, batch.character_lengths, batch.affixes)  # (U, D)
+        return self.encoder.encode(self.encoder.prepare(by_form), batch.forms, batch.lengths)
+
+    def of_forms(self, forms: FormRows) -> Tensor:
+        """What the network makes of U forms by themselves, (U, W), which can be remembered; not in training."""
+        return self.encoder.prepare(self.features.of_forms(forms))
+
+    def emissions(self, prepared: Tensor, forms: Tensor, lengths: Tensor, *, in_int8: bool = False) -> Tensor:
+        """Of forms as `of_forms` gives them (U, W), which of them each token is (B, T), lengths (B,) -> (B, T, K)."""
+        return self.score(self.encoder.encode(prepared, forms, lengths, in_int8=in_int8))
 
     def score(self, encoded: Tensor) -> Tensor:
         """Each token in its sentence, as the encoder gives it, (B, T, H) -> emissions (B, T, K)."""

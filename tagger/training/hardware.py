@@ -12,6 +12,7 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from tagger.config import TrainingConfig
 from tagger.evaluation.numbers import format_count
+from tagger.inference.device import has_bf16
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def describe_machine() -> str:
 def choose_precision(device: torch.device, settings: TrainingConfig) -> str:
     """fp32 or bf16: what the settings say, where `auto` takes bf16 if the hardware computes in it."""
     if settings.precision == "auto":
-        return "bf16" if _has_bf16(device) else "fp32"
+        return "bf16" if has_bf16(device) else "fp32"
     return settings.precision
 
 
@@ -69,10 +70,3 @@ def seeded(settings: TrainingConfig) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -232,12 +232,12 @@ class _Stepper:
             if language_model is None:
                 emissions = network(batch)  # (B, T, K)
             else:
-                encoded = network.encoder(network.features(batch), batch.lengths)  # (B, T, H)
+                encoded = network.encode(batch)  # (B, T, H)
                 emissions, neighbours = network.score(encoded), language_model(encoded, mask)  # the latter twice (N, V)
         loss = network.head.loss(emissions, batch.tags, mask, allowed=batch.allowed)
         if language_model is None:
             return loss, loss
-        return loss, loss + self._language_weight * language_model.loss(neighbours, batch.words, mask)
+        return loss, loss + self._language_weight * language_model.loss(neighbours, batch.words_of_tokens, mask)
 
 
 def check_weights(

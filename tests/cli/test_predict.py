@@ -326,11 +326,11 @@ def test_a_failure_leaves_the_output_as_it_was(
 def test_a_failure_shows_first_what_was_answered(
     pos_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = write_yaml(tmp_path / "in.jsonl", ['{"tokens": ["She"]}'] * 2048 + ['{"tokens": "She"}'])
+    source = write_yaml(tmp_path / "in.jsonl", ['{"tokens": ["She"]}'] * 4096 + ['{"tokens": "She"}'])
     done = call(capsys, "predict", pos_run, source)
     assert done.code == 65
-    assert len(columns(done.out)) == 2048
-    assert only_line(done.err).startswith(f"{source}:2049: ")
+    assert len(columns(done.out)) == 4096
+    assert only_line(done.err).startswith(f"{source}:4097: ")
 
 
 @pytest.mark.parametrize("target", ["absent/tagged.conll", "folder", "text.txt/tagged.conll"])

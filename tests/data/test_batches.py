@@ -36,7 +36,7 @@ class TestCollate:
             for t, token in enumerate(tokens):
                 word, characters, affixes = encode_form(token, vocabulary)
                 form = int(batch.forms[b, t])
-                assert int(batch.words[b, t]) == word
+                assert int(batch.words[form]) == int(batch.words_of_tokens[b, t]) == word
                 assert int(batch.tags[b, t]) == 10 * b + t + 1
                 assert int(batch.character_lengths[form]) == len(characters)
                 assert batch.characters[form].tolist() == characters + [0] * (
@@ -53,15 +53,18 @@ class TestCollate:
         is_padded = len({len(tokens) for tokens in sentences}) > 1
         num_forms = len(distinct) + is_padded
         longest = max(1, max(min(len(token), vocabulary.max_length) for token in distinct))
-        assert batch.words.shape == batch.forms.shape == batch.mask.shape == size
+        assert batch.forms.shape == batch.words_of_tokens.shape == batch.mask.shape == size
+        assert batch.words.shape == (num_forms,)
+        assert batch.forms.unique().tolist() == list(range(num_forms))
         assert batch.characters.shape == (num_forms, longest)
         assert batch.character_lengths.shape == (num_forms,)
         assert batch.affixes.shape == (num_forms, vocabulary.num_affixes)
         assert batch.mask.sum(dim=1).tolist() == batch.lengths.tolist()
         assert batch.tags is not None
-        for tensor in (batch.words, batch.tags):
+        for tensor in (batch.forms, batch.words_of_tokens, batch.tags):
             assert not tensor[~batch.mask].any()
         padding = batch.forms[~batch.mask]
+        assert not batch.words[padding].any()
         assert not batch.characters[padding].any()
         assert not batch.affixes[padding].any()
         assert not batch.character_lengths[padding].any()
@@ -77,7 +80,7 @@ class TestCollate:
         flags = [generator.random((len(row), 5)) < 0.5 for row in rows]
         batch = collate(rows, table=table, tags=None, allowed=flags)
         assert batch.allowed is not None
-        assert batch.allowed.shape == (*batch.words.shape, 5)
+        assert batch.allowed.shape == (*batch.forms.shape, 5)
         for padded, kept in zip(batch.allowed, flags, strict=True):
             assert padded[: len(kept)].tolist() == kept.tolist()
             assert padded[len(kept) :].all()
@@ -88,7 +91,7 @@ class TestCollate:
         alone, together = make_batch(sentences, vocabulary), make_batch([*sentences, *others], vocabulary)
         for b, tokens in enumerate(sentences):
             here, there = alone.forms[b, : len(tokens)], together.forms[b, : len(tokens)]
-            assert torch.equal(alone.words[b, : len(tokens)], together.words[b, : len(tokens)])
+            assert torch.equal(alone.words[here], together.words[there])
             assert torch.equal(alone.affixes[here], together.affixes[there])
             width = alone.characters.size(1)
             assert torch.equal(alone.characters[here], together.characters[there][:, :width])

@@ -5,9 +5,23 @@ import threading
 import pytest
 import torch
 
-from tagger.inference.device import full_float32
+import tagger.inference.device as device_module
+from tagger.errors import ConfigError
+from tagger.inference.device import full_float32, pick_precision
 
-CUDA = torch.device("cuda")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.mark.parametrize("has_bf16", [False, True])
+def test_auto_is_bf16_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch, has_bf16: bool) -> None:
+    monkeypatch.setattr(device_module, "has_bf16", lambda _: has_bf16)
+    assert pick_precision("auto", CPU) == ("bf16" if has_bf16 else "fp32")
+    assert [pick_precision(name, CPU) for name in ("fp32", "bf16", "int8")] == ["fp32", "bf16", "int8"]
+
+
+def test_int8_is_for_cpus() -> None:
+    with pytest.raises(ConfigError, match=r"^--precision: int8 is for CPUs; on cuda, take bf16$"):
+        pick_precision("int8", CUDA, key="--precision")
 
 
 def test_tf32_is_off_on_cuda_and_comes_back() -> None:

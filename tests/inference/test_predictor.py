@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Barrier
@@ -25,7 +26,7 @@ from tagger.data.conllu import read_conllu
 from tagger.errors import ConfigError, DataError
 from tagger.evaluation.report import Report
 from tagger.inference import inputs
-from tagger.inference.device import pick_device
+from tagger.inference.device import Precision, has_bf16, pick_device
 from tagger.inference.loading import load, predictor_of
 from tagger.inference.model_folder import load_model
 from tagger.inference.predictor import WINDOW, Predictor
@@ -70,9 +71,12 @@ def same(one: Prediction, other: Prediction) -> bool:
 
 @BOTH
 class TestPrecision:
-    def test_bf16_changes_few_tags(self, predictor: Predictor, which: str, request: pytest.FixtureRequest) -> None:
+    @pytest.mark.parametrize("precision", ["bf16", "int8"])
+    def test_a_coarser_one_changes_few_tags(
+        self, predictor: Predictor, which: str, precision: Precision, request: pytest.FixtureRequest
+    ) -> None:
         saved = load_model(request.getfixturevalue(which.replace("predictor", "run")))
-        coarse = predictor_of(saved, device=predictor.device, precision="bf16")
+        coarse = predictor_of(saved, device=predictor.device, precision=precision)
         pairs = [
             (one, other, sure)
             for exact, rough in zip(predictor.predict(DEV), coarse.predict(DEV), strict=True)
@@ -81,6 +85,14 @@ class TestPrecision:
         assert all(0 < sure <= 1 for *_, sure in pairs)
         assert sum(one != other for one, other, _ in pairs) <= len(pairs) / 100
         assert coarse.predict(DEV) != predictor.predict(DEV)  # it is computed otherwise indeed
+
+    def test_in_int8_tags_do_not_depend_on_company(
+        self, predictor: Predictor, which: str, request: pytest.FixtureRequest
+    ) -> None:
+        saved = load_model(request.getfixturevalue(which.replace("predictor", "run")))
+        coarse = predictor_of(saved, device=predictor.device, precision="int8")
+        together = coarse.predict(DEV)
+        assert all(same(coarse.predict([tokens])[0], found) for tokens, found in zip(DEV, together, strict=True))
 
     def test_it_goes_where_the_predictor_goes(self, predictor: Predictor) -> None:
         coarse = Predictor(
@@ -95,8 +107,18 @@ class TestPrecision:
         assert coarse.at_temperature(2.0).precision == "bf16"
 
     def test_another_is_refused(self, which: str, request: pytest.FixtureRequest) -> None:
-        with pytest.raises(ConfigError, match=r"^precision: expected one of fp32, bf16, got 'fp16'$"):
-            load(request.getfixturevalue(which.replace("predictor", "run")), precision="fp16")  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=r"^precision: expected one of auto, fp32, bf16, int8, got 'fp16'$"):
+            load(request.getfixturevalue(which.replace("predictor", "run")), precision="fp16")
+
+    def test_int8_is_not_for_projections(self, which: str, request: pytest.FixtureRequest) -> None:
+        saved = load_model(request.getfixturevalue(which.replace("predictor", "run")))
+        projecting = replace(saved, config=replace(saved.config, model=replace(saved.config.model, proj_size=3)))
+        with pytest.raises(ConfigError, match=r"^precision: int8 is not for an LSTM with projections"):
+            predictor_of(projecting, device=torch.device("cpu"), precision="int8")
+
+    def test_auto_is_what_the_hardware_has(self, which: str, request: pytest.FixtureRequest) -> None:
+        found = load(request.getfixturevalue(which.replace("predictor", "run")), precision="auto")
+        assert found.precision == ("bf16" if has_bf16(found.device) else "fp32")
 
 
 @BOTH
@@ -267,7 +289,7 @@ class TestStream:
         assert len(found[1]) == 60
 
     def test_default_window(self) -> None:
-        assert WINDOW == 2048
+        assert WINDOW == 4096
 
 
 @BOTH

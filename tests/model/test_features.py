@@ -1,6 +1,7 @@
 """Token features: words and their dropout, characters against one word at a time, and their widths."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from tagger.data.batches import Batch
 from tagger.data.vocab import PADDING, UNKNOWN
 from tagger.model.features import (
     AffixEmbedding,
@@ -195,6 +197,11 @@ def make_features(
     )
 
 
+def features_of(features: TokenFeatures, batch: Batch) -> Tensor:
+    """(U, D)."""
+    return features(batch.words, batch.characters, batch.character_lengths, batch.affixes)
+
+
 class TestTokenFeatures:
     @pytest.mark.parametrize(
         ("words", "characters", "affixes"),
@@ -208,38 +215,70 @@ class TestTokenFeatures:
         features = make_features(words=words, characters=characters, affixes=affixes)
         expected = 4 * words + {"none": 0, "cnn": 8, "lstm": 10}[characters] + 9 * affixes
         assert features.output_dim == expected
-        assert features(random_batch([3, 5, 1])).shape == (3, 5, expected)
+        assert features_of(features, random_batch([3, 5, 1], num_forms=12)).shape == (12, expected)
 
     @pytest.mark.parametrize("characters", ["cnn", "lstm"])
-    def test_by_form_is_by_token(self, characters: str) -> None:
+    def test_a_form_alone_is_the_form_in_a_batch(self, characters: str) -> None:
         features = make_features(characters=characters)
         batch = random_batch([3, 5, 1])
-        together = features(batch)
+        together = features_of(features, batch)
         assert features.words is not None
         assert features.characters is not None
         assert features.affixes is not None
-        for row, column in batch.mask.nonzero().tolist():
-            form = batch.forms[row, column]
+        for form in range(1, 12):
             length = batch.character_lengths[form]
             alone = [
-                features.words(batch.words[row : row + 1, column : column + 1])[0, 0],
+                features.words(batch.words[form : form + 1])[0],
                 features.characters(batch.characters[form : form + 1, :length], length[None])[0],
                 features.affixes(batch.affixes[form : form + 1])[0],
             ]
-            assert_same(together[row, column], torch.cat(alone))
+            assert_same(together[form], torch.cat(alone))
 
     def test_padding_is_zero(self) -> None:
         batch = random_batch([3, 5, 1])
-        assert not make_features()(batch)[~batch.mask].any()
+        vectors = features_of(make_features(), batch)
+        assert not vectors[0].any()
+        assert not vectors[batch.forms][~batch.mask].any()
 
     def test_dropout_is_in_training_alone(self) -> None:
         features = make_features(dropout=0.5)
-        batch = random_batch([30, 50])
-        calm = features.eval()(batch)
-        noisy = features.train()(batch)
+        batch = random_batch([30, 50], num_forms=80)
+        calm = features_of(features.eval(), batch)
+        noisy = features_of(features.train(), batch)
         kept = noisy != 0
         assert_same(noisy[kept], 2 * calm[kept])
         assert 0.4 < kept.sum() / (calm != 0).sum() < 0.6
+
+    def test_dropout_is_drawn_once_a_form_and_anew_each_time(self) -> None:
+        features = make_features(dropout=0.5).train()
+        batch = replace(random_batch([60, 80]), words=torch.arange(12).clamp(max=9))  # forms 9, 10 and 11: one word
+        drawn = [features_of(features, batch) for _ in range(2)]
+        assert not torch.equal(*drawn)
+        by_token = drawn[0][batch.forms]  # (B, T, D)
+        dropped = []
+        for form in range(1, 12):
+            tokens = by_token[batch.forms == form]
+            assert len(tokens) > 1
+            assert torch.equal(tokens, tokens[:1].expand_as(tokens))
+            dropped.append(tuple((tokens[0, :4] == 0).tolist()))
+        assert len(set(dropped)) > 4  # of the 16 ways in which a word's four numbers can be dropped
+        assert len(set(dropped[-3:])) > 1  # forms of one word are dropped each by itself
+
+    def test_a_word_is_unknown_once_a_form_and_anew_each_time(self) -> None:
+        words = make_words(chances=torch.full((NUM_WORDS,), 0.5))
+        features = TokenFeatures(words=words, characters=None, affixes=None, dropout=0.0).train()
+        batch = replace(random_batch([60, 80]), words=torch.arange(12).clamp(max=9) + UNKNOWN)
+        seen = set()
+        for _ in range(20):
+            by_token = features_of(features, batch)[batch.forms]
+            hidden = (by_token == words.table.weight[UNKNOWN]).all(dim=2)  # (B, T)
+            by_form = [hidden[batch.forms == form] for form in range(1, 12)]
+            assert all(len(tokens) > 1 and torch.equal(tokens, tokens[:1].expand_as(tokens)) for tokens in by_form)
+            kept = by_token[~hidden]
+            assert torch.equal(kept, words.table.weight[batch.words_of_tokens[~hidden]])
+            seen.add(tuple(bool(tokens[0]) for tokens in by_form))
+        assert len(seen) > 10
+        assert any(len(set(one[-3:])) > 1 for one in seen)  # forms of one word are shown each by itself
 
     @pytest.mark.parametrize("characters", ["cnn", "lstm"])
     def test_a_common_forms_gradient_keeps_its_precision_in_bf16(self, characters: str) -> None:
@@ -249,7 +288,7 @@ class TestTokenFeatures:
         for enabled in (False, True):
             features.zero_grad()
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
-                vectors = features(batch)
+                vectors = F.embedding(batch.forms, features_of(features, batch))
             assert vectors.dtype == torch.float32
             vectors.sum().backward()
             gradients.append(torch.cat([weight.grad.flatten() for weight in features.parameters()]))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tagger.config import AffixesConfig, CharactersConfig, FeaturesConfig, ModelConfig, WordsConfig
 from tagger.data.batches import Batch
+from tagger.data.vocab import FormRows
 from tagger.model.features import CharacterCNN, CharacterLSTM
 from tagger.model.heads import CRFHead, SoftmaxHead
 from tagger.model.network import SequenceTagger, Sizes, build_network
@@ -39,7 +40,6 @@ def only_row(batch: Batch, row: int) -> Batch:
     assert batch.tags is not None
     return replace(
         batch,
-        words=batch.words[row : row + 1, :length],
         forms=batch.forms[row : row + 1, :length],
         lengths=batch.lengths[row : row + 1],
         tags=batch.tags[row : row + 1, :length],
@@ -129,9 +129,10 @@ class TestGradient:
     @pytest.mark.parametrize("head", ["softmax", "crf"])
     @pytest.mark.parametrize("kind", ["cnn", "lstm"])
     @pytest.mark.parametrize("mix", [False, True])
-    def test_reaches_every_weight(self, head: str, kind: str, mix: bool) -> None:
+    @pytest.mark.parametrize("proj_size", [0, 3])
+    def test_reaches_every_weight(self, head: str, kind: str, mix: bool, proj_size: int) -> None:
         features = replace(FEATURES, characters=CharactersConfig(dim=4, hidden_dim=5, kind=kind))  # type: ignore[arg-type]
-        network = build(features, num_layers=2, proj_size=3, head=head, layers="mix" if mix else "last")
+        network = build(features, num_layers=2, proj_size=proj_size, head=head, layers="mix" if mix else "last")
         batch = random_batch(LENGTHS)
         assert batch.tags is not None
         network.head.loss(network(batch), batch.tags, batch.mask).backward()
@@ -141,7 +142,7 @@ class TestGradient:
     def test_a_few_steps_learn_a_batch_by_heart(self) -> None:
         network = build(head="crf", input_dropout=0.0, output_dropout=0.0)
         batch = random_batch(LENGTHS)
-        batch = replace(batch, tags=batch.words % 5 * batch.mask)
+        batch = replace(batch, tags=batch.words_of_tokens % 5)
         assert batch.tags is not None
         optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
         for _ in range(60):
@@ -159,7 +160,8 @@ class TestEmissions:
         lstm = network.encoder.forwards[0]
         for row, length in enumerate(LENGTHS):
             one = only_row(batch, row)
-            output, (h_n, _) = lstm(network.features(one))
+            by_form = network.features(one.words, one.characters, one.character_lengths, one.affixes)
+            output, (h_n, _) = lstm(by_form[one.forms])
             expected = torch.stack([network.to_emissions(output[0, token]) for token in range(length)])
             assert_same(network(batch)[row, :length], expected)
             assert_same(network(batch)[row, length - 1], network.to_emissions(h_n[0, 0]))
@@ -168,9 +170,9 @@ class TestEmissions:
     def test_hear_of_later_tokens_only_in_both_directions(self, bidirectional: bool) -> None:
         network = build(bidirectional=bidirectional).eval()
         batch = random_batch([6])
-        words = batch.words.clone()
-        words[0, 5] = words[0, 5] % 19 + 1  # another word
-        changed = (network(replace(batch, words=words)) - network(batch)).abs().amax(dim=2)[0] > 0
+        forms = batch.forms.clone()
+        forms[0, 5] = forms[0, 5] % 11 + 1  # another form
+        changed = (network(replace(batch, forms=forms)) - network(batch)).abs().amax(dim=2)[0] > 0
         assert changed.tolist() == [bidirectional] * 5 + [True]
 
     @pytest.mark.parametrize("head", ["softmax", "crf"])
@@ -191,11 +193,7 @@ class TestEmissions:
     def test_do_not_see_what_stands_in_padding(self) -> None:
         network = build(num_layers=2).eval()
         batch = random_batch(LENGTHS)
-        dirty = replace(
-            batch,
-            words=batch.words.where(batch.mask, torch.tensor(9)),
-            forms=batch.forms.where(batch.mask, torch.tensor(3)),
-        )
+        dirty = replace(batch, forms=batch.forms.where(batch.mask, torch.tensor(3)))
         assert_same(network(dirty)[batch.mask], network(batch)[batch.mask])
 
     def test_are_the_same_each_time_outside_training(self) -> None:
@@ -204,6 +202,36 @@ class TestEmissions:
         assert not torch.equal(network(batch), network(batch))
         network.eval()
         assert torch.equal(network(batch), network(batch))
+
+
+class TestForms:
+    """What a form is, in training too, all of its tokens in a batch are."""
+
+    @pytest.mark.parametrize("proj_size", [0, 3])
+    def test_tokens_of_a_form_lack_the_same_in_training(self, proj_size: int) -> None:
+        features = replace(FEATURES, words=WordsConfig(dim=6, word_dropout=0.5))
+        network = build(features, input_dropout=0.5, output_dropout=0.0, proj_size=proj_size).train()
+        batch = random_batch([1] * 200)  # sentences of a token each, which nothing but its form tells apart
+        first, second = network(batch)[:, 0], network(batch)[:, 0]
+        for form in range(1, 12):
+            tokens = batch.forms[:, 0] == form
+            assert tokens.sum() > 1
+            for emissions in (first[tokens], second[tokens]):
+                assert_same(emissions, emissions[:1].expand_as(emissions))
+            assert (first[tokens] - second[tokens]).abs().max() > 1e-3  # drawn anew for each batch
+
+    @pytest.mark.parametrize("proj_size", [0, 3])
+    def test_those_remembered_give_the_same_emissions(self, proj_size: int) -> None:
+        network = build(num_layers=2, proj_size=proj_size).eval()
+        batch = random_batch(LENGTHS)
+        rows = [each.numpy() for each in (batch.words, batch.characters, batch.character_lengths, batch.affixes)]
+        names = ("words", "characters", "character_lengths", "affixes")
+        known = network.of_forms(FormRows(**dict(zip(names, rows, strict=True))))
+        order = torch.randperm(12)  # remembered in another order, with others among them
+        shuffled = known.new_full((20, known.size(1)), torch.nan)
+        shuffled[order + 5] = known
+        emissions = network.emissions(shuffled, order[batch.forms] + 5, batch.lengths)
+        assert_same(emissions[batch.mask], network(batch)[batch.mask])
 
 
 @pytest.mark.parametrize("head", ["softmax", "crf"])

@@ -74,10 +74,10 @@ class TestFit:
     def test_the_gradient_is_that_of_both_losses(self, accelerator: Accelerator) -> None:
         """A step of SGD at rate 1 shows it: the network moves by the sum, the language model by its weight's part."""
         network, language_model, batch = make_network(), make_language_model(), next(iter(make_batches([[0, 1, 3]])))
-        encoded = network.encoder(network.features(batch), batch.lengths)
+        encoded = network.encode(batch)
         assert batch.tags is not None
         tags = network.head.loss(network.score(encoded), batch.tags, batch.mask)
-        words = language_model.loss(language_model(encoded, batch.mask), batch.words, batch.mask)
+        words = language_model.loss(language_model(encoded, batch.mask), batch.words_of_tokens, batch.mask)
         named = dict(name_weights(network, language_model))
         gradients = torch.autograd.grad(tags + 0.5 * words, list(named.values()))
         expected = {

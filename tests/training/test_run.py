@@ -82,7 +82,7 @@ def capture_fit(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def sentences_of(batch: Batch) -> list[list[int]]:
     """The word ids of a batch's sentences, without padding."""
-    return [row[:length] for row, length in zip(batch.words.tolist(), batch.lengths.tolist(), strict=True)]
+    return [row[:length] for row, length in zip(batch.words_of_tokens.tolist(), batch.lengths.tolist(), strict=True)]
 
 
 def script_scores(monkeypatch: pytest.MonkeyPatch, *scores: float) -> None:
@@ -307,8 +307,8 @@ class TestSettings:
             orders.append([words for batch in batches for words in sentences_of(batch)])
             assert len(orders[-1]) == 24
             for batch in batches:
-                assert most_sentences is None or batch.words.size(0) <= most_sentences
-                assert most_tokens is None or batch.words.numel() <= most_tokens or batch.words.size(0) == 1
+                assert most_sentences is None or batch.forms.size(0) <= most_sentences
+                assert most_tokens is None or batch.forms.numel() <= most_tokens or batch.forms.size(0) == 1
         assert orders[0] != orders[1]
         assert sorted(orders[0]) == sorted(orders[1])
         assert sum(map(len, orders[0])) == 416
