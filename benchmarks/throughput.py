@@ -24,7 +24,7 @@ from tagger.data.batches import Batch, bucket
 from tagger.data.corpus import Corpus, load_corpus
 from tagger.inference.device import pick_device
 from tagger.inference.predictor import BATCH_TOKENS, Predictor
-from tagger.training.assembly import build_tagger, build_vocabulary, make_optimizer
+from tagger.training.assembly import build_language_model, build_tagger, build_vocabulary, make_optimizer
 from tagger.training.epochs import encode_train
 from tagger.training.hardware import accelerating
 from tagger.training.loop import fit
@@ -116,14 +116,17 @@ def _batches(config: Config, corpus: Corpus, predictor: Predictor) -> list[Batch
 
 
 def _train(predictor: Predictor, batches: list[Batch], *, config: Config, accelerator: object) -> None:
+    language_model = build_language_model(config, predictor)
     steps = fit(
         predictor.network,
         lambda _: batches,
-        optimizer=make_optimizer(config, predictor),
+        optimizer=make_optimizer(config, predictor, language_model),
         accelerator=accelerator,
         num_epochs=1,
         factor=partial(rate_factor, schedule="constant", warmup=0.0),
         clip_norm=config.training.clip_norm,
+        language_model=language_model,
+        language_weight=config.training.language_model,
     )
     for _ in steps:
         pass

@@ -37,7 +37,7 @@ They get one answer a sentence: for jsonl input, one for each line that is not b
 gzip-compressed, standard input too.
 
 An answer of --to jsonl is one object a line that holds tokens, tags, confidence, spans and, for raw
-text, offsets; other keys of the input are not passed through. Answers come in windows of some 2,000
+text, offsets; other keys of the input are not passed through. Answers come in windows of some 4,000
 sentences, but one by one if standard input is a terminal. A summary goes to standard error.
 
 With --output FILE, answers grow in FILE.partial, which becomes FILE when all is answered. A run that broke
@@ -105,7 +105,8 @@ def run(options: argparse.Namespace) -> None:
     source_format = options.source_format or _format_of(path)
     if options.tokens is not None and source_format in ("raw", "conllu"):
         raise ConfigError(f"--tokens: has no effect on {source_format} input; leave it out")
-    # oneDNN keeps a compiled LSTM for each shape of batch, up to 1024 of them; a long stream would collect them all.
+    # oneDNN keeps what it compiles for each shape of batch (LSTMs, products in bf16), up to 1024 of them; a long stream
+    # would collect them all.
     # The setting is read when torch first computes.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     set_threads(options.threads)

@@ -244,11 +244,6 @@ class FormTable:
             affixes=self._affixes[rows].astype(np.int64),
         )
 
-    @property
-    def words(self) -> npt.NDArray[np.int32]:
-        """Word id of every row so far, (N,): `table.words[rows]` has the shape of `rows`."""
-        return self._words
-
     def _learn(self, form: str) -> int:
         known = self._rows.get(form)
         if known is not None:

@@ -10,9 +10,10 @@ from torch import Tensor
 from tagger.data.batches import pad
 from tagger.data.vocab import FormTable, Vocabulary
 from tagger.model.network import SequenceTagger
+from tagger.model.threads import one_thread
 
 FORMS_AT_ONCE = 1024  # worked out together, so that a window full of new words stays small
-FEWEST_FORMS = 16  # worked out together, padding included
+FEWEST_FORMS = 16  # worked out together, padding included, in one thread
 
 
 class FormFeatures:
@@ -60,9 +61,10 @@ class FormFeatures:
         num_rows = len(self._table)
         for start in range(self._num_known, num_rows, FORMS_AT_ONCE):
             rows = np.arange(start, min(start + FORMS_AT_ONCE, num_rows))
-            # products of a few rows are rounded otherwise: then a form's depended on which others were new with it
+            # products of a few rows are rounded otherwise, and a form's would depend on which others were new with it
             filled = np.pad(rows, (0, max(0, FEWEST_FORMS - len(rows))))
-            found = self._network.of_forms(self._table.gather(filled))[: len(rows)]
+            with one_thread():  # several would share a product out, by its size
+                found = self._network.of_forms(self._table.gather(filled))[: len(rows)]
             if num_rows > len(self._known):
                 grown = found.new_zeros(max(num_rows, 2 * self._num_known), found.size(1))
                 if self._num_known:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 
-from tagger.errors import ConfigError
 from tagger.inference.device import Precision, pick_device, pick_precision
 from tagger.inference.hub_models import locate_model
 from tagger.inference.model_folder import SavedModel, load_model
@@ -33,13 +32,7 @@ def load(folder: str | Path, *, device: str = "auto", precision: str = "fp32") -
 
 
 def predictor_of(saved: SavedModel, *, device: torch.device, precision: Precision = "fp32") -> Predictor:
-    """The Predictor of a saved model.
-
-    Raises:
-        ConfigError: the model's LSTM does not compute in int8.
-    """
-    if precision == "int8" and saved.config.model.proj_size:
-        raise ConfigError("precision: int8 is not for an LSTM with projections (model.proj_size); take fp32 or bf16")
+    """The Predictor of a saved model."""
     return Predictor(
         saved.network,
         saved.vocabulary,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tagger.data.batches import Flags, bucket, pad_flags
 from tagger.data.vocab import Vocabulary
+from tagger.errors import ConfigError
 from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
 from tagger.inference.device import Precision, computing
 from tagger.inference.form_features import FormFeatures
@@ -44,8 +45,10 @@ class Predictor:
         encoding: how the network's tags spell spans; no effect on plain tags.
         device: where to compute.
         temperature: of every probability (see `tagger.model.temperature`); no effect on tags.
-        precision: of the LSTM and the linear layer (see `load`); what is worked out once a form, and all that follows
-            the emissions, is float32.
+        precision: of the LSTM's products (see `load`); a form's features, and all that follows the LSTM, are float32.
+
+    Raises:
+        ConfigError: this network does not compute in this precision here.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class Predictor:
         temperature: float = 1.0,
         precision: Precision = "fp32",
     ) -> None:
+        if precision == "int8" and not network.encoder.reads_products(device):
+            raise ConfigError("precision: int8 is for CPUs, and for an LSTM without projections; take fp32 or bf16")
         self.network = network.to(device)
         self.vocabulary = vocabulary
         self.scheme = scheme

@@ -5,6 +5,7 @@ Phoneme Classification with Bidirectional LSTM". `docs/lstm_outputs.md` explains
 """
 
 import warnings
+from typing import Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from tagger.model.dropout import Dropout
 from tagger.model.features import reversal
 from tagger.model.recurrence import Packing, recur
+from tagger.model.row_counts import missing
 
 # On a CPU, PyTorch says once a process that projections take its slower path: its user can do nothing about that.
 warnings.filterwarnings("ignore", message="LSTM with projections is not supported", category=UserWarning)
@@ -67,14 +69,20 @@ class LSTMEncoder(nn.Module):
         self.dropout = Dropout(dropout)
         self.mix_weights = nn.Parameter(torch.zeros(num_layers)) if mix else None
         self.mix_scale = nn.Parameter(torch.ones(())) if mix else None
+        self.num_trainings = 0  # how often training has begun
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`."""
+        self.num_trainings += mode
+        return super().train(mode)
 
     def prepare(self, by_form: Tensor) -> Tensor:
-        """What the first layer makes of each form before it reads a sentence: (U, D) -> (U, W), for `encode`.
+        """What the first layer makes of each form before it reads a sentence: (U, D) -> (U or more, W), for `encode`.
 
         It depends on the form alone, so prediction remembers it. On a CPU it is the product with the input weights of
         both directions, W = 4 hidden_dim for each; elsewhere, cuDNN wants the features themselves, W = D.
         """
-        return self._products(0, by_form) if self._reads_products(by_form) else by_form
+        return self._products(0, by_form) if self.reads_products(by_form.device) else by_form
 
     def encode(self, prepared: Tensor, forms: Tensor, lengths: Tensor, *, in_int8: bool = False) -> Tensor:
         """Encodes every token.
@@ -97,7 +105,7 @@ class LSTMEncoder(nn.Module):
 
     def layers(self, prepared: Tensor, forms: Tensor, lengths: Tensor, *, in_int8: bool = False) -> list[Tensor]:
         """As `encode`, for each layer its own output, (B, T, H)."""
-        if self._reads_products(prepared):
+        if self.reads_products(prepared.device):
             return self._layers_from_products(prepared, forms, lengths, in_int8=in_int8)
         return self._layers_of_nn_lstm(F.embedding(forms, prepared), lengths)
 
@@ -107,8 +115,9 @@ class LSTMEncoder(nn.Module):
         tokens = mask.flatten().cumsum(0).view_as(mask) - 1  # (B, T) which of the real tokens each one is
         return self.encode(self.prepare(features[mask]), tokens.clamp(min=0), lengths)
 
-    def _reads_products(self, values: Tensor) -> bool:
-        return values.device.type == "cpu" and not self.forwards[0].proj_size
+    def reads_products(self, device: torch.device) -> bool:
+        """Whether the layers are read by `recurrence.py` there, and not by `nn.LSTM`."""
+        return device.type == "cpu" and not self.forwards[0].proj_size
 
     def _layer(self, number: int) -> list[nn.LSTM]:
         """A layer's directions: the one that reads forwards, then the other."""
@@ -116,26 +125,28 @@ class LSTMEncoder(nn.Module):
         return [stack[number] for stack in stacks]  # type: ignore[misc]
 
     def _products(self, number: int, inputs: Tensor) -> Tensor:
-        """(R, D) -> (R, E * 4 hidden_dim): what a layer's input adds to the gates of each of its E directions."""
+        """(R, D) -> (R or more, E * 4 hidden_dim): what a layer's input adds to the gates of its E directions."""
         layer = self._layer(number)
-        weights = torch.cat([lstm.get_parameter("weight_ih_l0") for lstm in layer])
+        if torch.is_autocast_enabled("cpu"):
+            inputs = F.pad(inputs, (0, 0, 0, missing(len(inputs))))
+        weights = torch.cat([_weight(lstm, "weight_ih") for lstm in layer])
         if not layer[0].bias:
             return F.linear(inputs, weights)
-        biases = [lstm.get_parameter("bias_ih_l0") + lstm.get_parameter("bias_hh_l0") for lstm in layer]
+        biases = [_weight(lstm, "bias_ih") + _weight(lstm, "bias_hh") for lstm in layer]
         return F.linear(inputs, weights, torch.cat(biases))
 
     def _layers_from_products(self, products: Tensor, forms: Tensor, lengths: Tensor, *, in_int8: bool) -> list[Tensor]:
-        packing = Packing.of(lengths, forms.size(1))
+        num_directions = len(self._layer(0))
+        packing = Packing.of(lengths, forms.size(1), num_directions=num_directions)
         rows = forms.flatten()[packing.cells]  # (N,)
         hidden = products  # of the layer below
         outputs: list[Tensor] = []
         for number in range(len(self.forwards)):
-            layer = self._layer(number)
             if number > 0:
                 products, rows = self._products(number, self.dropout(hidden)), torch.arange(len(rows))
-            table = products.view(len(products) * len(layer), -1)
-            weights = [lstm.get_parameter("weight_hh_l0") for lstm in layer]
-            hidden = recur(packing, table, packing.index(rows, len(layer)), weights, in_int8=in_int8)  # (N, H)
+            table = products.view(len(products) * num_directions, -1)
+            weights = [_weight(lstm, "weight_hh") for lstm in self._layer(number)]
+            hidden = recur(packing, table, packing.index(rows), weights, in_int8=in_int8)  # (N, H)
             outputs.append(packing.unpack(hidden))
         return outputs
 
@@ -157,6 +168,11 @@ class LSTMEncoder(nn.Module):
             outputs.append(output)
             hidden = output
         return outputs
+
+
+def _weight(lstm: nn.LSTM, name: str) -> Tensor:
+    """By its attribute, which may be made of other weights (`torch.nn.utils.prune`, parametrizations)."""
+    return getattr(lstm, f"{name}_l0")  # type: ignore[no-any-return]
 
 
 def _reorder(values: Tensor, index: Tensor) -> Tensor:

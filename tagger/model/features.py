@@ -3,6 +3,8 @@
 It does not depend on the token, so it is computed once for each of the U distinct forms of a batch.
 """
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -158,6 +160,12 @@ class TokenFeatures(nn.Module):
         widths = [words.table.embedding_dim if words is not None else 0]
         widths += [part.output_dim for part in (characters, affixes) if part is not None]
         self.output_dim = sum(widths)
+        self.num_trainings = 0  # how often training has begun
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`."""
+        self.num_trainings += mode
+        return super().train(mode)
 
     def forward(self, words: Tensor, characters: Tensor, character_lengths: Tensor, affixes: Tensor) -> Tensor:
         """What is known of U distinct forms by themselves -> (U, D).

@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 the name everyone knows it by
 from torch import Tensor, nn
 
 from tagger.data.vocab import PADDING, UNKNOWN
+from tagger.model.row_counts import missing
 
 _WIDTH = 64  # of the layer between encoder and words: narrow, so that what is learned sits in the encoder
 
@@ -42,9 +43,10 @@ class LanguageModel(nn.Module):
         """The encoding of every token (B, T, H), and which are tokens (B, T) -> scores of the word after, and before.
 
         Returns:
-            Two times (N, V): for each of N tokens, what speaks for each of V words.
+            Two times (N or more, V): for each of N tokens, what speaks for each of V words; rows of no meaning behind.
         """
         tokens = encoded[mask]  # (N, H)
+        tokens = F.pad(tokens, (0, 0, 0, missing(len(tokens))))
         return self.next_word(tokens[:, : self._half]), self.previous_word(tokens[:, self._half :])
 
     def loss(self, scores: tuple[Tensor, Tensor], words: Tensor, mask: Tensor) -> Tensor:
@@ -58,5 +60,9 @@ class LanguageModel(nn.Module):
         classes = words.masked_fill(words >= self._num_classes, UNKNOWN)
         after = F.pad(classes[:, 1:], (0, 1), value=PADDING)  # padding stands for the sentence's edge
         before = F.pad(classes[:, :-1], (1, 0), value=PADDING)
-        next_word, previous_word = (each.to(torch.promote_types(each.dtype, torch.float32)) for each in scores)
-        return F.cross_entropy(next_word, after[mask]) + F.cross_entropy(previous_word, before[mask])
+        return _cross_entropy(scores[0], after[mask]) + _cross_entropy(scores[1], before[mask])
+
+
+def _cross_entropy(scores: Tensor, classes: Tensor) -> Tensor:
+    scores = scores[: len(classes)]
+    return F.cross_entropy(scores.to(torch.promote_types(scores.dtype, torch.float32)), classes)

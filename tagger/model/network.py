@@ -4,7 +4,6 @@ Letters: B sentences of a batch, T tokens of its longest, D features, H encoder 
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -45,19 +44,17 @@ class SequenceTagger(nn.Module):
         self.dropout = Dropout(dropout)
         self.to_emissions = nn.Linear(encoder.output_dim, num_tags)
         self.head = head
-        self._num_trainings = 0
 
     @property
     def state_of_forms(self) -> tuple[int, ...]:
-        """Changes whenever what `of_forms` returns may have: by training, and when other weights are copied in."""
-        # an optimizer's fused step leaves the versions as they are
-        weights = (*self.features.parameters(), *self.encoder.parameters())
-        return (self._num_trainings, *[weight._version for weight in weights])
+        """Changes whenever what `of_forms` returns may have: by training, and when other weights are copied in.
 
-    def train(self, mode: bool = True) -> Self:
-        """As `nn.Module.train`."""
-        self._num_trainings += mode
-        return super().train(mode)
+        What it does not see: weights changed through `.data`, or by a fused optimizer while nothing is in training.
+        """
+        parts = (self.features, self.encoder)
+        # an optimizer's fused step leaves the versions as they are
+        versions = [weight._version for part in parts for weight in part.parameters()]
+        return (*[part.num_trainings for part in parts], *versions)
 
     def forward(self, batch: Batch) -> Tensor:
         """A batch -> emissions (B, T, K): for each token the score of each tag, before any softmax or CRF."""
@@ -77,8 +74,11 @@ class SequenceTagger(nn.Module):
         return self.score(self.encoder.encode(prepared, forms, lengths, in_int8=in_int8))
 
     def score(self, encoded: Tensor) -> Tensor:
-        """Each token in its sentence, as the encoder gives it, (B, T, H) -> emissions (B, T, K)."""
-        return self.to_emissions(self.dropout(encoded))  # type: ignore[no-any-return]
+        """Each token in its sentence, as the encoder gives it, (B, T, H) -> emissions (B, T, K), float32 or wider."""
+        # a small product, and of another size in each batch: too dear to be compiled for bf16 (see `row_counts.py`)
+        with torch.autocast(encoded.device.type, enabled=False):
+            weight = self.to_emissions.weight
+            return self.to_emissions(self.dropout(encoded.to(weight.dtype)))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

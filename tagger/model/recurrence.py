@@ -13,7 +13,6 @@ but not to 1e-7 of itself where it is near 0.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +20,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from tagger.model.row_counts import missing
+
+_MINUS_ONE = torch.tensor(-1.0, dtype=torch.float64)  # without dimensions, so that it widens nothing
 _SIGMOID_BACKWARD = torch.ops.aten.sigmoid_backward.grad_input
 _TANH_BACKWARD = torch.ops.aten.tanh_backward.grad_input
 
@@ -31,44 +33,75 @@ class Packing:
 
     Longer sentences come first, so that those still going on at a step are the first rows of the step before.
 
+    Buffers of (E * N, .) hold step by step the rows of the first direction, then those of the second: what one step
+    works on lies together, whatever the batch.
+
     Attributes:
-        steps: of each step its first row and how many rows it has.
-        cells: (N,) int64, each row's place in the batch laid flat, (B * T,).
-        mirror: (N,) int64, the row of the token that stands as far from its sentence's end as this one from the start.
+        steps: of each step how many sentences it has: n, falling.
+        cells: (N,) int64, each token's place in the batch laid flat, (B * T,).
+        order: (E * N,) int64, what a buffer's row belongs to: token * E + direction. A step's row in the second
+            direction belongs to the token that stands as far from its sentence's end as the first one's from the start.
         shape: B, T.
+        num_directions: E.
     """
 
-    steps: list[tuple[int, int]]
+    steps: list[int]
     cells: Tensor
-    mirror: Tensor
+    order: Tensor
     shape: tuple[int, int]
+    num_directions: int
 
     @classmethod
-    def of(cls, lengths: Tensor, size: int) -> Self:
+    def of(cls, lengths: Tensor, size: int, *, num_directions: int) -> Self:
         """Packs sentences of these lengths (B,), each >= 1, padded to `size` = T."""
         tokens = lengths.numpy()
-        order = np.argsort(-tokens, kind="stable")
-        tokens = tokens[order]
+        ranking = np.argsort(-tokens, kind="stable")
+        tokens = tokens[ranking]
         # how many sentences are at least so long
         counts = np.searchsorted(-tokens, -np.arange(1, tokens[0] + 1), side="right")
-        firsts = np.concatenate([[0], np.cumsum(counts)])
+        firsts = np.cumsum(counts) - counts
         step = np.repeat(np.arange(len(counts)), counts)  # (N,)
-        sentence = np.arange(firsts[-1]) - firsts[step]  # (N,) in the order of `order`
+        sentence = np.arange(len(step)) - firsts[step]  # (N,) in the order of `ranking`
+        order = np.empty(num_directions * len(step), dtype=np.int64)
+        for direction in range(num_directions):
+            read = step if direction == 0 else tokens[sentence] - 1 - step
+            rows = num_directions * firsts[step] + direction * counts[step] + sentence
+            order[rows] = (firsts[read] + sentence) * num_directions + direction
         return cls(
-            steps=list(zip(firsts.tolist(), counts.tolist(), strict=False)),
-            cells=torch.from_numpy(order[sentence] * size + step),
-            mirror=torch.from_numpy(firsts[tokens[sentence] - 1 - step] + sentence),
+            steps=counts.tolist(),
+            cells=torch.from_numpy(ranking[sentence] * size + step),
+            order=torch.from_numpy(order),
             shape=(len(tokens), size),
+            num_directions=num_directions,
         )
 
-    def index(self, rows: Tensor, num_directions: int) -> Tensor:
-        """What `recur` is to read: (E, N) rows of a table that holds its rows once for each direction.
+    def index(self, rows: Tensor) -> Tensor:
+        """Which row of a table each row of a buffer reads, (E * N,).
 
         Args:
             rows: (N,) what each token reads: row r of R, whose product with direction e's weights is row r * E + e.
-            num_directions: E.
         """
-        return torch.stack([rows * 2, rows[self.mirror] * 2 + 1]) if num_directions == 2 else rows.unsqueeze(0)
+        token = self.order // self.num_directions
+        return rows[token] * self.num_directions + self.order % self.num_directions
+
+    def by_step(self, *buffers: Tensor) -> list[tuple[Tensor, ...]]:
+        """Of each step its rows, (E, n, .), in each of some buffers (E * N, .)."""
+        sizes = [self.num_directions * count for count in self.steps]
+        return list(
+            zip(
+                *(
+                    [part.view(self.num_directions, -1, part.size(1)) for part in torch.split_with_sizes(each, sizes)]
+                    for each in buffers
+                ),
+                strict=True,
+            )
+        )
+
+    def side_by_side(self, buffer: Tensor) -> Tensor:
+        """(E * N, W) -> (N, E * W): what the directions say of a token, the first one beside the second."""
+        places = torch.empty_like(self.order)
+        places[self.order] = torch.arange(len(self.order))
+        return buffer.index_select(0, places).view(len(self.cells), -1)
 
     def unpack(self, values: Tensor) -> Tensor:
         """(N, W) -> (B, T, W), zeros where padded."""
@@ -87,7 +120,7 @@ def recur(
         packing: where tokens stand.
         table: (R * E, 4H) what the input adds to the gates before their sigmoids, biases included, as
             `torch.nn.LSTM` orders them: i, f, g, o.
-        index: (E, N) as `Packing.index` gives it.
+        index: (E * N,) as `Packing.index` gives it.
         weights: for each direction (4H, H), `weight_hh_l0` of `torch.nn.LSTM`.
         in_int8: multiply hidden states and weights as 8-bit integers; where no gradient is wanted.
 
@@ -96,18 +129,18 @@ def recur(
     """
     if torch.is_grad_enabled() and any(each.requires_grad for each in (table, *weights)):
         return _Recurrence.apply(packing, table, index, *weights)  # type: ignore[no-any-return,no-untyped-call]
-    return _beside(_read(packing, table, index, weights, keeps=False, in_int8=in_int8).hidden, packing)
+    return packing.side_by_side(_read(packing, table, index, weights, in_int8=in_int8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trace:
-    """What reading leaves behind, the rows of a step side by side in every direction.
+    """What reading leaves behind for the way back.
 
     Attributes:
-        gates: (E, N, 4H) after sigmoid and tanh: i, f, g, o.
-        cells: (E, N, H) c.
-        squashed: (E, N, H) tanh(c).
-        hidden: (E, N, H) h, as the table's dtype.
+        gates: (E * N, 4H) after sigmoid and tanh: i, f, g, o.
+        cells: (E * N, H) c.
+        squashed: (E * N, H) tanh(c).
+        hidden: (E * N, H) h, as the table's dtype.
     """
 
     gates: Tensor
@@ -116,52 +149,86 @@ class _Trace:
     hidden: Tensor
 
 
-def _read(
-    packing: Packing,
-    table: Tensor,
-    index: Tensor,
-    weights: Sequence[Tensor],
-    *,
-    keeps: bool,
-    in_int8: bool = False,
-) -> _Trace:
-    """Reads all sentences, step by step; without `keeps`, only `hidden` is all there, the rest of the last step."""
-    (num_directions, num_tokens), size = index.shape, weights[0].size(1)
-    most = packing.steps[0][1]  # sentences
-    kept = num_tokens if keeps else most
+def _read(packing: Packing, table: Tensor, index: Tensor, weights: Sequence[Tensor], *, in_int8: bool) -> Tensor:
+    """The hidden states, (E * N, H); of all else one step is held, which is small enough for a core's cache."""
+    size, most = weights[0].size(1), packing.num_directions * packing.steps[0]
     wide = torch.promote_types(table.dtype, torch.float32)
-    # one step's gates: small enough for a core's cache
-    read = table.new_empty(num_directions * most, 4 * size)
-    gates, cells, squashed = (
-        table.new_empty(num_directions, kept, width, dtype=wide) for width in (4 * size, size, size)
-    )
-    hidden = table.new_empty(num_directions, num_tokens, size)
+    read = table.new_empty(most, 4 * size)
+    gates = read if read.dtype == wide else torch.empty_like(read, dtype=wide)
+    cells, squashed = (gates.new_empty(most, size) for _ in range(2))
+    hidden = table.new_empty(len(index), size)
     add_product = _in_int8(weights) if in_int8 else _as_they_are(weights, table.dtype)
-    minus_one = torch.tensor(-1, dtype=wide)
-    before = 0
-    for first, count in packing.steps:
-        here = slice(first, first + count) if keeps else slice(0, count)
-        rows = read[: num_directions * count]
-        torch.index_select(table, 0, index[:, first : first + count].flatten(), out=rows)
-        gate = rows.view(num_directions, count, -1)
-        if first:
-            add_product(gate, hidden[:, before : before + count])
-        if keeps or gate.dtype != wide:
-            gate = gates[:, here].copy_(gate)
-        i, f, g, o = gate.chunk(4, dim=2)
-        g.mul_(2)
-        gate.sigmoid_()
-        torch.add(minus_one, g, alpha=2, out=g)
-        if first:
-            previous = cells[:, before : before + count] if keeps else cells[:, here]
-            cell = torch.mul(f, previous, out=cells[:, here]).addcmul_(i, g)
-        else:
-            cell = torch.mul(i, g, out=cells[:, here])
-        tanh = torch.mul(cell, 2, out=squashed[:, here]).sigmoid_()
-        torch.add(minus_one, tanh, alpha=2, out=tanh)
-        torch.mul(o, tanh, out=hidden[:, first : first + count])
-        before = first
+    before: Tensor | None = None  # hidden states
+    cell_before: Tensor | None = None
+    for rows, state in packing.by_step(index.unsqueeze(1), hidden):
+        num_directions, count = rows.shape[:2]
+        raw, gate, cell, tanh = (
+            each[: num_directions * count].view(num_directions, count, -1) for each in (read, gates, cells, squashed)
+        )
+        torch.index_select(table, 0, rows.flatten(), out=raw.flatten(0, 1))
+        if before is not None and cell_before is not None:
+            add_product(raw, before[:, :count])
+            if count < cell_before.size(1):
+                cell_before = cell.copy_(cell_before[:, :count].clone())
+        if gates is not read:
+            gate.copy_(raw)
+        _step(gate, gate.chunk(4, dim=2), cell_before, cell, tanh, state)
+        before, cell_before = state, cell
+    return hidden
+
+
+def _read_and_keep(packing: Packing, table: Tensor, index: Tensor, weights: Sequence[Tensor]) -> _Trace:
+    """`_read` with all that the way back wants."""
+    wide = torch.promote_types(table.dtype, torch.float32)
+    read = table.index_select(0, index)
+    gates = read if read.dtype == wide else torch.empty_like(read, dtype=wide)
+    parts = gates.chunk(4, dim=1)
+    cells, squashed = (gates.new_empty(parts[0].shape) for _ in range(2))
+    hidden = torch.empty_like(cells, dtype=table.dtype)
+    add_product = _as_they_are(weights, table.dtype)
+    before: Tensor | None = None  # hidden states
+    cell_before: Tensor | None = None
+    for raw, gate, i, f, g, o, cell, tanh, state in packing.by_step(read, gates, *parts, cells, squashed, hidden):
+        if before is not None and cell_before is not None:
+            count = raw.size(1)
+            add_product(raw, before[:, :count])
+            cell_before = cell_before[:, :count]
+        if gates is not read:
+            gate.copy_(raw)
+        _step(gate, (i, f, g, o), cell_before, cell, tanh, state)
+        before, cell_before = state, cell
     return _Trace(gates=gates, cells=cells, squashed=squashed, hidden=hidden)
+
+
+def _step(
+    gates: Tensor,
+    parts: Sequence[Tensor],
+    before: Tensor | None,
+    cells: Tensor,
+    squashed: Tensor,
+    hidden: Tensor,
+) -> None:
+    """One step of n sentences.
+
+    Args:
+        gates: (E, n, 4H) before sigmoid and tanh; after them at the end.
+        parts: i, f, g, o, (E, n, H) each, in `gates`.
+        before: (E, n, H) the cells before, which can be `cells` itself; None at the first step.
+        cells: (E, n, H) where c goes.
+        squashed: where tanh(c) goes.
+        hidden: where h goes.
+    """
+    i, f, g, o = parts
+    g.mul_(2)
+    gates.sigmoid_()
+    torch.add(_MINUS_ONE, g, alpha=2, out=g)
+    if before is None:
+        torch.mul(i, g, out=cells)
+    else:
+        torch.mul(f, before, out=cells).addcmul_(i, g)
+    torch.mul(cells, 2, out=squashed).sigmoid_()
+    torch.add(_MINUS_ONE, squashed, alpha=2, out=squashed)
+    torch.mul(o, squashed, out=hidden)
 
 
 def _as_they_are(weights: Sequence[Tensor], dtype: torch.dtype) -> Callable[[Tensor, Tensor], object]:
@@ -172,11 +239,12 @@ def _as_they_are(weights: Sequence[Tensor], dtype: torch.dtype) -> Callable[[Ten
 def _in_int8(weights: Sequence[Tensor]) -> Callable[[Tensor, Tensor], object]:
     """Hidden states are below 1, so 1/127 is their step, whatever the batch; each gate's weights have one of their own.
 
-    The sums are exact, so that a sentence's tags do not depend on its company.
+    The sums are exact, so that a sentence's tags do not depend on its company. Weights have 7 bits: CPUs without VNNI
+    add two products in 16 bits, which 8 overflow.
     """
     matrices, steps = [], []
     for weight in weights:
-        step = weight.detach().abs().amax(dim=1).clamp(min=1e-30) / 127  # (4H,)
+        step = weight.detach().abs().amax(dim=1).clamp(min=1e-30) / 63  # (4H,)
         matrices.append((weight.detach() / step.unsqueeze(1)).round().to(torch.int8).t().contiguous())  # (H, 4H)
         steps.append(step / 127)
 
@@ -189,15 +257,15 @@ def _in_int8(weights: Sequence[Tensor]) -> Callable[[Tensor, Tensor], object]:
 
 
 class _Recurrence(torch.autograd.Function):
-    """`_read`, and the gradients of what it computes."""
+    """`_read_and_keep`, and the gradients of what it computes."""
 
     @staticmethod
     def forward(ctx: Any, packing: Packing, table: Tensor, index: Tensor, *weights: Tensor) -> Tensor:
         with torch.autocast("cpu", enabled=False):
-            trace = _read(packing, table, index, weights, keeps=True)
+            trace = _read_and_keep(packing, table, index, weights)
             ctx.packing, ctx.num_rows = packing, len(table)
             ctx.save_for_backward(index, trace.gates, trace.cells, trace.squashed, trace.hidden, *weights)
-            return _beside(trace.hidden, packing)
+            return packing.side_by_side(trace.hidden)
 
     @staticmethod
     @once_differentiable
@@ -208,43 +276,56 @@ class _Recurrence(torch.autograd.Function):
         with torch.autocast("cpu", enabled=False):
             d_gates, narrow = _read_back(packing, trace, weights, gradient)
             # rows that many tokens read are summed in float32
-            d_table = torch.ops.aten.embedding_dense_backward(
-                d_gates.flatten(0, 1), index.flatten(), ctx.num_rows, -1, False
-            )
-            # every row but those of first tokens, and the row of the token before
-            steps = packing.steps
-            rows = [torch.arange(first, first + count) for (first, _), (_, count) in pairwise(steps)]
-            before = torch.cat([index[0, :0], *rows])
+            d_table = torch.ops.aten.embedding_dense_backward(d_gates, index, ctx.num_rows, -1, False)
             d_weights = [
-                (narrow[at, steps[0][1] :].t() @ hidden[at].index_select(0, before)).to(weight.dtype)
-                for at, weight in enumerate(weights)
+                (narrow.index_select(0, rows).t() @ hidden.index_select(0, before)).to(weight.dtype)
+                for (rows, before), weight in zip(_successions(packing), weights, strict=True)
             ]
         return None, d_table.to(hidden.dtype), None, *d_weights
+
+
+def _successions(packing: Packing) -> list[tuple[Tensor, Tensor]]:
+    """For each direction the rows of all steps but the first, and the row of the token before each.
+
+    Rows E * N, beside any, fill both up to a number that comes again.
+    """
+    num_directions, counts = packing.num_directions, np.array(packing.steps)
+    firsts = num_directions * (np.cumsum(counts) - counts)
+    step = np.repeat(np.arange(1, len(counts)), counts[1:])  # (M,)
+    sentence = np.arange(len(step)) - (np.cumsum(counts[1:]) - counts[1:])[step - 1]
+    fill = (0, missing(len(step)))
+    return [
+        (
+            torch.from_numpy(np.pad(rows, fill, constant_values=len(packing.order))),
+            torch.from_numpy(np.pad(before, fill)),
+        )
+        for rows, before in (
+            (firsts[step] + at * counts[step] + sentence, firsts[step - 1] + at * counts[step - 1] + sentence)
+            for at in range(num_directions)
+        )
+    ]
 
 
 def _read_back(packing: Packing, trace: _Trace, weights: Sequence[Tensor], gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Back through the steps: (N, E * H), the gradient of what `recur` returns -> that of the gates before sigmoid.
 
     Returns:
-        (E, N, 4H), twice: as the gates' dtype and as the hidden states'.
+        (E * N, 4H), twice: as the gates' dtype, and as the hidden states' with a row of zeros behind.
     """
-    size = trace.hidden.size(2)
+    num_rows, size = trace.hidden.shape
     matrices = torch.stack([weight.detach() for weight in weights]).to(trace.hidden.dtype)  # (E, 4H, H)
-    d_hidden = torch.empty_like(trace.cells)
-    for at, part in enumerate(gradient.chunk(len(weights), dim=1)):
-        d_hidden[at].copy_(part if at == 0 else part.index_select(0, packing.mirror))
+    d_hidden = gradient.reshape(-1, size).index_select(0, packing.order).to(trace.cells.dtype)
     d_gates = torch.empty_like(trace.gates)
-    narrow = d_gates if trace.hidden.dtype == d_gates.dtype else torch.empty_like(d_gates, dtype=trace.hidden.dtype)
+    narrow = trace.hidden.new_empty(num_rows + 1, 4 * size)
+    narrow[num_rows:] = 0
+    # of each step, from the last: gates and their parts, their gradients, tanh(c), the gradient of h
+    buffers = (trace.gates, *trace.gates.chunk(4, dim=1), d_gates, *d_gates.chunk(4, dim=1), trace.squashed, d_hidden)
+    steps = reversed(packing.by_step(narrow[:num_rows], *buffers))
+    befores = [*packing.by_step(d_hidden, trace.cells)[-2::-1], None]
     d_cell_later: Tensor | None = None  # what the step after says of c
-    befores = [None, *(first for first, _ in packing.steps[:-1])]
-    for (first, count), before in zip(reversed(packing.steps), reversed(befores), strict=True):
-        here = slice(first, first + count)
-        dh, d_gate, gate, tanh = (each[:, here] for each in (d_hidden, d_gates, trace.gates, trace.squashed))
-        i, f, g, o = gate.chunk(4, dim=2)
-        di, df, dg, do = d_gate.chunk(4, dim=2)
-        torch.mul(dh, tanh, out=do)
-        dc = dh.mul_(o)
-        _TANH_BACKWARD(dc, tanh, grad_input=dc)
+    for (rounded, gate, i, f, g, o, d_gate, di, df, dg, do, tanh, dc), before in zip(steps, befores, strict=True):
+        torch.mul(dc, tanh, out=do)  # dc holds the gradient of h at first
+        _TANH_BACKWARD(dc.mul_(o), tanh, grad_input=dc)
         if d_cell_later is not None:
             dc[:, : d_cell_later.size(1)].add_(d_cell_later)
         torch.mul(dc, g, out=di)
@@ -252,15 +333,14 @@ def _read_back(packing: Packing, trace: _Trace, weights: Sequence[Tensor], gradi
         if before is None:
             df.zero_()
         else:
-            torch.mul(dc, trace.cells[:, before : before + count], out=df)
+            torch.mul(dc, before[1][:, : dc.size(1)], out=df)
         _TANH_BACKWARD(dg, g, grad_input=dg)
         _SIGMOID_BACKWARD(do, o, grad_input=do)
         input_and_forget = d_gate[:, :, : 2 * size]
         _SIGMOID_BACKWARD(input_and_forget, gate[:, :, : 2 * size], grad_input=input_and_forget)
-        if narrow is not d_gates:
-            d_gate = narrow[:, here].copy_(d_gate)
+        rounded.copy_(d_gate)
         if before is not None:
-            d_hidden[:, before : before + count].add_(torch.bmm(d_gate, matrices))
+            before[0][:, : dc.size(1)].add_(torch.bmm(rounded, matrices))
             d_cell_later = dc.mul_(f)
     return d_gates, narrow
 
@@ -278,10 +358,3 @@ class _Unpack(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         return None, gradient.reshape(-1, gradient.size(2)).index_select(0, ctx.packing.cells)
-
-
-def _beside(hidden: Tensor, packing: Packing) -> Tensor:
-    """(E, N, H), each direction in the order in which it reads -> (N, E * H), both in the forward one's."""
-    if len(hidden) == 1:
-        return hidden[0]
-    return torch.cat([hidden[0], hidden[1].index_select(0, packing.mirror)], dim=1)

@@ -9,8 +9,7 @@ maximum was taken over. That is little work at many tokens, so NumPy does it, wh
 (or of a kernel's launch): between the two passes all scores move to the CPU, once.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from tagger.model.lattice import Potentials
+from tagger.model.threads import one_thread
 
 _Array = npt.NDArray[Any]
 
@@ -39,25 +39,13 @@ def best_path(emissions: Tensor, lengths: Tensor, potentials: Potentials) -> Ten
         (B, T) int64 tags, 0 in padding; of equal sequences, any.
     """
     with torch.no_grad():
-        with _one_thread(small=emissions.size(0) * emissions.size(2) ** 2 <= _SMALL):
+        is_small = emissions.size(0) * emissions.size(2) ** 2 <= _SMALL
+        # several threads would meet twice a token, up to 16 us each time
+        with one_thread() if is_small else nullcontext():
             scores = _best_scores(emissions, potentials)
         arrays = [part.cpu().numpy() for part in (scores, lengths - 1, potentials.transitions, potentials.end)]
         best = _trace(arrays[0], arrays[1], transitions=arrays[2], end=arrays[3])
         return torch.from_numpy(best).to(emissions.device)
-
-
-@contextmanager
-def _one_thread(*, small: bool) -> Iterator[None]:
-    """Computes small steps in this thread alone: several would meet twice a token, up to 16 us each time."""
-    num_threads = torch.get_num_threads()
-    if not small or num_threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(num_threads)
 
 
 def _best_scores(emissions: Tensor, potentials: Potentials) -> Tensor:

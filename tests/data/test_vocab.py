@@ -184,7 +184,6 @@ class TestFormTable:
         for tokens, row in zip(sentences, rows, strict=True):
             known = table.gather(row)
             assert row.all()  # row 0 is padding
-            assert table.words[row].tolist() == known.words.tolist()
             for at, token in enumerate(tokens):
                 word, characters, affixes = encode_form(token, vocabulary)
                 assert known.words[at] == word

@@ -128,11 +128,11 @@ class TestNewWeights:
         remembered = FormFeatures(network, vocabulary, max_size=10**6, device=CPU)
         before = _look_up(remembered, [["cat", "sat"]])
         table = FormTable(vocabulary)
-        network.train()
+        network.get_submodule(part).train()
         optimizer = torch.optim.AdamW(network.get_submodule(part).parameters(), lr=0.1, fused=fused)
         network(collate(table.rows([["cat", "sat"]]), table=table, tags=None)).square().sum().backward()
         optimizer.step()
-        network.train(False)
+        network.get_submodule(part).train(False)
         after = _look_up(remembered, [["cat", "sat"]])
         assert (before - after).abs().max() > 0.01
         torch.testing.assert_close(after, _compute(network, vocabulary, [["cat", "sat"]]))

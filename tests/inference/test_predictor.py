@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Barrier
@@ -110,11 +109,17 @@ class TestPrecision:
         with pytest.raises(ConfigError, match=r"^precision: expected one of auto, fp32, bf16, int8, got 'fp16'$"):
             load(request.getfixturevalue(which.replace("predictor", "run")), precision="fp16")
 
-    def test_int8_is_not_for_projections(self, which: str, request: pytest.FixtureRequest) -> None:
-        saved = load_model(request.getfixturevalue(which.replace("predictor", "run")))
-        projecting = replace(saved, config=replace(saved.config, model=replace(saved.config.model, proj_size=3)))
-        with pytest.raises(ConfigError, match=r"^precision: int8 is not for an LSTM with projections"):
-            predictor_of(projecting, device=torch.device("cpu"), precision="int8")
+    def test_int8_is_not_for_projections(self, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(predictor.network.encoder, "reads_products", lambda _: False)
+        with pytest.raises(ConfigError, match=r"^precision: int8 is for CPUs, and for an LSTM without projections"):
+            Predictor(
+                predictor.network,
+                predictor.vocabulary,
+                scheme=predictor.scheme,
+                encoding=predictor.encoding,
+                device=predictor.device,
+                precision="int8",
+            )
 
     def test_auto_is_what_the_hardware_has(self, which: str, request: pytest.FixtureRequest) -> None:
         found = load(request.getfixturevalue(which.replace("predictor", "run")), precision="auto")

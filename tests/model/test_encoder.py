@@ -89,7 +89,7 @@ def draw_forms(lengths: list[int], *, dtype: torch.dtype = torch.float32) -> tup
 
 
 def use_nn_lstm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LSTMEncoder, "_reads_products", lambda *_: False)
+    monkeypatch.setattr(LSTMEncoder, "reads_products", lambda *_: False)
 
 
 def outputs_and_gradients(

@@ -1,6 +1,9 @@
 """The recurrence against a packed `nn.LSTM` with the same weights, and its packing against one read off in Python."""
 
 import math
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -25,8 +28,8 @@ def seed() -> None:
     torch.manual_seed(1997)
 
 
-def pack(lengths: list[int], *, extra: int = 0) -> Packing:
-    return Packing.of(torch.tensor(lengths), max(lengths) + extra)
+def pack(lengths: list[int], *, extra: int = 0, num_directions: int = 2) -> Packing:
+    return Packing.of(torch.tensor(lengths), max(lengths) + extra, num_directions=num_directions)
 
 
 def make_lstm(bidirectional: bool, *, input_dim: int = D, dtype: torch.dtype = torch.float64) -> nn.LSTM:
@@ -51,9 +54,9 @@ def tabulate(lstm: nn.LSTM, by_form: Tensor) -> Tensor:
 
 def read_table(lstm: nn.LSTM, table: Tensor, forms: Tensor, lengths: list[int]) -> Tensor:
     """(B, T, E * H)."""
-    packing = Packing.of(torch.tensor(lengths), forms.size(1))
     recurrent = weights_of(lstm, "weight_hh")
-    index = packing.index(forms.flatten()[packing.cells], len(recurrent))
+    packing = Packing.of(torch.tensor(lengths), forms.size(1), num_directions=len(recurrent))
+    index = packing.index(forms.flatten()[packing.cells])
     return packing.unpack(recur(packing, table, index, recurrent))
 
 
@@ -80,47 +83,59 @@ def assert_same(actual: Tensor | list[Tensor], expected: Tensor | list[Tensor], 
 
 
 class TestPacking:
-    @given(length_lists, st.integers(0, 3))
-    def test_rows_are_all_first_tokens_then_all_second_ones(self, lengths: list[int], extra: int) -> None:
-        packing = pack(lengths, extra=extra)
+    @given(length_lists, st.integers(0, 3), st.sampled_from([1, 2]))
+    def test_rows_are_all_first_tokens_then_all_second_ones(
+        self, lengths: list[int], extra: int, num_directions: int
+    ) -> None:
+        packing = pack(lengths, extra=extra, num_directions=num_directions)
         size = max(lengths) + extra
-        order = sorted(range(len(lengths)), key=lambda sentence: -lengths[sentence])
-        steps = [[(b, t) for b in order if t < lengths[b]] for t in range(max(lengths))]
-        rows = [cell for step in steps for cell in step]
-        assert packing.shape == (len(lengths), size)
-        assert packing.steps == [(rows.index(step[0]), len(step)) for step in steps]
-        assert [divmod(cell, size) for cell in packing.cells.tolist()] == rows
-        assert packing.mirror.tolist() == [rows.index((b, lengths[b] - 1 - t)) for b, t in rows]
+        ranking = sorted(range(len(lengths)), key=lambda sentence: -lengths[sentence])
+        steps = [[(b, t) for b in ranking if t < lengths[b]] for t in range(max(lengths))]
+        tokens = [cell for step in steps for cell in step]
+        assert (packing.shape, packing.num_directions) == ((len(lengths), size), num_directions)
+        assert packing.steps == [len(step) for step in steps]
+        assert [divmod(cell, size) for cell in packing.cells.tolist()] == tokens
+        order = []
+        for step in steps:
+            order += [tokens.index((b, t)) * num_directions for b, t in step]
+            if num_directions == 2:
+                order += [tokens.index((b, lengths[b] - 1 - t)) * 2 + 1 for b, t in step]
+        assert packing.order.tolist() == order
 
     @given(length_lists, st.integers(0, 3))
-    def test_every_token_has_one_row(self, lengths: list[int], extra: int) -> None:
+    def test_every_token_has_one_row_a_direction(self, lengths: list[int], extra: int) -> None:
         packing = pack(lengths, extra=extra)
         mask = torch.arange(max(lengths) + extra) < torch.tensor(lengths)[:, None]
         assert packing.cells.sort().values.tolist() == mask.flatten().nonzero().flatten().tolist()
-        assert sum(count for _, count in packing.steps) == sum(lengths)
+        assert packing.order.sort().values.tolist() == list(range(2 * sum(lengths)))
+        assert sum(packing.steps) == sum(lengths)
 
     @given(length_lists)
     def test_sentences_still_going_on_are_the_first_of_the_step_before(self, lengths: list[int]) -> None:
         packing = pack(lengths)
-        sentences = [
-            [cell // max(lengths) for cell in packing.cells[first : first + count].tolist()]
-            for first, count in packing.steps
-        ]
+        sentences = [(cells // max(lengths)).tolist() for cells in packing.cells.split(packing.steps)]
         assert sorted(sentences[0]) == list(range(len(lengths)))
         for step, (before, here) in enumerate(pairwise(sentences), start=1):
             assert here == before[: len(here)]
             assert sorted(here) == [b for b, length in enumerate(lengths) if length > step]
 
-    @given(length_lists)
-    def test_the_mirrors_mirror_is_the_row_itself(self, lengths: list[int]) -> None:
-        mirror = pack(lengths).mirror
-        assert mirror[mirror].tolist() == list(range(sum(lengths)))
-
     def test_index_names_a_row_for_each_direction(self) -> None:
-        packing = pack([2, 3])
         rows = torch.tensor([5, 7, 1, 9, 4])  # of tokens (1, 0), (0, 0), (1, 1), (0, 1), (1, 2)
-        assert packing.index(rows, 1).tolist() == [[5, 7, 1, 9, 4]]
-        assert packing.index(rows, 2).tolist() == [[10, 14, 2, 18, 8], [9, 19, 3, 15, 11]]
+        assert pack([2, 3], num_directions=1).index(rows).tolist() == [5, 7, 1, 9, 4]
+        assert pack([2, 3]).index(rows).tolist() == [10, 14, 9, 19, 2, 18, 3, 15, 8, 11]
+
+    @given(length_lists)
+    def test_side_by_side_undoes_the_order(self, lengths: list[int]) -> None:
+        packing = pack(lengths)
+        said = torch.randn(sum(lengths), 2, 3)  # of a token in each direction
+        assert torch.equal(packing.side_by_side(said.view(-1, 3)[packing.order]), said.flatten(1))
+
+    @given(length_lists)
+    def test_by_step_is_what_a_step_works_on(self, lengths: list[int]) -> None:
+        packing = pack(lengths)
+        (rows,) = zip(*packing.by_step(torch.arange(2 * sum(lengths)).unsqueeze(1)), strict=True)
+        assert [each.shape for each in rows] == [(2, count, 1) for count in packing.steps]
+        assert torch.cat([each.flatten() for each in rows]).tolist() == list(range(2 * sum(lengths)))
 
     @given(length_lists, st.integers(0, 3))
     def test_unpack_puts_values_in_their_cells_and_zeros_in_padding(self, lengths: list[int], extra: int) -> None:
@@ -226,8 +241,9 @@ class TestPackedLSTM:
 class TestGradient:
     @pytest.mark.parametrize("lengths", [[1], [3], [2, 4, 1]], ids=str)
     def test_numerically(self, bidirectional: bool, lengths: list[int]) -> None:
-        packing, num_directions = pack(lengths), 1 + bidirectional
-        index = packing.index(draw_forms(lengths).flatten()[packing.cells], num_directions)
+        num_directions = 1 + bidirectional
+        packing = pack(lengths, num_directions=num_directions)
+        index = packing.index(draw_forms(lengths).flatten()[packing.cells])
         table = torch.randn(U * num_directions, 8, dtype=torch.float64, requires_grad=True)
         weights = [torch.randn(8, 2, dtype=torch.float64, requires_grad=True) for _ in range(num_directions)]
         assert torch.autograd.gradcheck(
@@ -337,3 +353,38 @@ class TestBfloat16:
             found.append(gradient.float())
         exact, rounded = found
         assert (rounded - exact).norm() < 2**-7 * exact.norm()
+
+
+@both_directions
+class TestInt8:
+    def test_is_close_to_float32(self, bidirectional: bool) -> None:
+        """Weights are rounded to 1/126 of a gate's largest, states to 1/254: some hundredths of what they add up to."""
+        lstm = make_lstm(bidirectional, dtype=torch.float32)
+        lengths = [4, 7, 1, 5]
+        forms, recurrent = draw_forms(lengths), weights_of(lstm, "weight_hh")
+        packing = Packing.of(torch.tensor(lengths), 7, num_directions=len(recurrent))
+        index = packing.index(forms.flatten()[packing.cells])
+        with torch.inference_mode():
+            table = tabulate(lstm, torch.randn(U, D))
+            exact = recur(packing, table, index, recurrent)
+            rounded = recur(packing, table, index, recurrent, in_int8=True)
+        assert 0 < (rounded - exact).abs().max() < 0.01
+
+    @pytest.mark.parametrize("level", ["AVX2", "AVX512_CORE", "DEFAULT"])
+    def test_sums_are_exact_on_any_cpu(self, bidirectional: bool, level: str) -> None:
+        """Without VNNI, products of 8 bits are added in 16: largest weights and states of one sign would overflow."""
+        code = f"""
+import torch
+from tagger.model.recurrence import _in_int8
+signs = torch.ones(64, 16).tril() * 2 - 1
+weights = [signs * torch.arange(1, 65).unsqueeze(1)] * {1 + bidirectional}
+gates = torch.zeros(len(weights), 5, 64)
+_in_int8(weights)(gates, torch.ones(len(weights), 5, 16))
+expected = weights[0].sum(dim=1).expand_as(gates)
+print((gates - expected).abs().max().item() < 1e-3)
+"""
+        environment = os.environ | {"ONEDNN_MAX_CPU_ISA": level}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, check=True
+        )
+        assert done.stdout == "True\n"
