@@ -127,6 +127,31 @@ class TestPrecision:
 
 
 @BOTH
+class TestNumberOfThreads:
+    @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+    def test_changes_no_bit(
+        self,
+        predictor: Predictor,
+        which: str,
+        precision: Precision,
+        request: pytest.FixtureRequest,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(predictor_module, "BATCH_TOKENS", 200)
+        saved = load_model(request.getfixturevalue(which.replace("predictor", "run")))
+        before = torch.get_num_threads()
+        answers = []
+        try:
+            for num_threads in (1, 2, 3, 16):
+                torch.set_num_threads(num_threads)
+                afresh = predictor_of(saved, device=predictor.device, precision=precision)
+                answers.append([afresh.predict(DEV[:1]), afresh.predict(DEV)])
+        finally:
+            torch.set_num_threads(before)
+        assert all(each == answers[0] for each in answers)
+
+
+@BOTH
 class TestPredict:
     def test_order_is_kept(self, predictor: Predictor) -> None:
         assert [prediction.tokens for prediction in predictor.predict(DEV)] == DEV
