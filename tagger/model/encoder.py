@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from tagger.model.dropout import Dropout
 from tagger.model.features import reversal
-from tagger.model.recurrence import Packing, recur
+from tagger.model.packing import Packing
+from tagger.model.recurrence import recur
 from tagger.model.row_counts import missing
 
 # On a CPU, PyTorch says once a process that projections take its slower path: its user can do nothing about that.

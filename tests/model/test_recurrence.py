@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from tagger.model.recurrence import Packing, recur
+from tagger.model.packing import Packing
+from tagger.model.recurrence import recur
 
 U, D, H = 5, 4, 6  # forms, features, hidden size
 BATCHES = [[1], [7], [4, 7, 1, 5], [3, 3, 3], [1, 1, 1], [2, 9, 9, 1, 6, 4]]
