@@ -15,7 +15,7 @@ from tagger.errors import ConfigError
 _FAST = {
     "model": {"hidden_dim": 128},
     "training": {
-        "num_epochs": 15,
+        "num_epochs": 10,
         "batch_size": None,
         "batch_tokens": 1024,
         "learning_rate": 4e-3,

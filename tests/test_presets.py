@@ -61,7 +61,7 @@ def test_accurate_adds_a_language_model_to_the_defaults_and_fast_is_narrower(tmp
     assert changed(load_config(write(tmp_path / "a.yaml", {}, preset="accurate"))) == {"training.language_model": 0.1}
     assert changed(load_config(write(tmp_path / "a.yaml", {}, preset="fast"))) == {
         "model.hidden_dim": 128,
-        "training.num_epochs": 15,
+        "training.num_epochs": 10,
         "training.batch_tokens": 1024,
         "training.learning_rate": 4e-3,
     }
