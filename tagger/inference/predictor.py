@@ -17,7 +17,7 @@ from tagger.inference.answers import EMPTY, AllowedTags, Speller, join
 from tagger.inference.device import Precision, computing
 from tagger.inference.form_features import FormFeatures
 from tagger.inference.inputs import check_sentences, check_text, check_texts, check_tokens, take_window
-from tagger.inference.memory import release_memory
+from tagger.inference.memory import no_garbage_search, release_memory
 from tagger.inference.text import split_text
 from tagger.inference.workers import map_on_cores
 from tagger.model.heads import CRFHead
@@ -241,8 +241,9 @@ class Predictor:
             return answer(self._score(window, flags, indices))
 
         groups = bucket([len(tokens) for tokens in window], batch_size=None, batch_tokens=BATCH_TOKENS)
-        # the longest first, so that no core is left alone with a slow batch at the end
-        return chain.from_iterable(map_on_cores(work, groups[::-1], device=self.device))
+        with no_garbage_search():
+            # the longest first, so that no core is left alone with a slow batch at the end
+            return chain.from_iterable(map_on_cores(work, groups[::-1], device=self.device))
 
     def _score(self, window: list[tuple[str, ...]], flags: list[Flags] | None, indices: list[int]) -> "_Scored":
         """The emissions of one batch: the sentences at these places of a window."""

@@ -1,12 +1,13 @@
-"""Memory handed back: harmless wherever it runs."""
+"""Memory handed back, and no search for garbage: harmless wherever it runs."""
 
 import ctypes
+import gc
 from collections.abc import Iterator
 
 import pytest
 
 from tagger.inference import memory
-from tagger.inference.memory import release_memory
+from tagger.inference.memory import no_garbage_search, release_memory
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +49,19 @@ def test_without_such_a_function_it_does_nothing(monkeypatch: pytest.MonkeyPatch
     release_memory()
     release_memory()
     assert looked == [None]  # looked for once, and that is that
+
+
+class TestNoGarbageSearch:
+    @pytest.mark.parametrize("enabled", [True, False])
+    def test_ends_as_it_was(self, enabled: bool) -> None:
+        before = gc.isenabled()
+        (gc.enable if enabled else gc.disable)()
+        try:
+            with no_garbage_search():
+                assert not gc.isenabled()
+                with pytest.raises(ValueError, match="inner"), no_garbage_search():
+                    raise ValueError("inner")
+                assert not gc.isenabled()  # the last one that leaves puts it back
+            assert gc.isenabled() == enabled
+        finally:
+            (gc.enable if before else gc.disable)()
