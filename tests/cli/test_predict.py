@@ -203,7 +203,7 @@ def test_standard_input_may_be_gzip_compressed(
 
 def test_the_help_says_when_answers_come_and_what_they_hold(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(call(capsys, "predict", "--help").out.split())
-    assert "windows of some 2,000 sentences, but one by one if standard input is a terminal" in text
+    assert "windows of some 4,000 sentences, but one by one if standard input is a terminal" in text
     assert "other keys of the input are not passed through" in text
     assert "one for each line that is not blank" in text
     assert "on a machine that others use too, 1 is often fastest" in text
