@@ -94,7 +94,7 @@ def print_share(*, repeats: int, device: torch.device) -> None:
     num_forms, num_characters = 600, 12
     mask = draw_mask(num_sentences, num_steps, device)
     batch = Batch(
-        words=torch.randint(2, sizes.num_words, (num_sentences, num_steps), device=device),
+        words=torch.randint(2, sizes.num_words, (num_forms,), device=device),
         forms=torch.randint(num_forms, (num_sentences, num_steps), device=device),
         characters=torch.randint(2, sizes.num_characters, (num_forms, num_characters), device=device),
         character_lengths=torch.full((num_forms,), num_characters, device=device),
