@@ -253,9 +253,7 @@ class Predictor:
         """The emissions of one batch: the sentences at these places of a window."""
         with computing(self.device, self.precision):
             known, forms, lengths = self._features.look_up([window[index] for index in indices])
-            emissions = self.network.emissions(
-                known, forms, lengths, in_int8=self.precision == "int8"
-            ).float()  # (B, T, K)
+            emissions = self.network.emissions(known, forms, lengths, in_int8=self.precision == "int8")
         mask = torch.arange(forms.size(1), device=self.device) < lengths.unsqueeze(1)  # (B, T)
         limits = None if flags is None else [flags[index] for index in indices]
         allowed = None
