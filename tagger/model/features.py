@@ -3,6 +3,7 @@
 It does not depend on the token, so it is computed once for each of the U distinct forms of a batch.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Self
 
 import torch
@@ -101,16 +102,23 @@ class CharacterLSTM(nn.Module):
         """Character ids (U, C) and lengths (U,) -> (U, output_dim); a form of length 0 gives zeros."""
         # (U, 1, 1): index of each form's last character, where its last hidden state stands
         last = (lengths.clamp(min=1) - 1).view(-1, 1, 1)
-        states = [self._last_state(self.forwards, characters, last)]
-        if self.backwards is not None:
-            backwards = torch.gather(characters, 1, reversal(lengths, characters.size(1)))
-            states.append(self._last_state(self.backwards, backwards, last))
+        with _autocast_of_lstms(characters.device):
+            states = [self._last_state(self.forwards, characters, last)]
+            if self.backwards is not None:
+                backwards = torch.gather(characters, 1, reversal(lengths, characters.size(1)))
+                states.append(self._last_state(self.backwards, backwards, last))
         return torch.cat(states, dim=1) * (lengths > 0).unsqueeze(1)
 
     def _last_state(self, lstm: nn.LSTM, characters: Tensor, last: Tensor) -> Tensor:
         output, _ = lstm(self.table(characters))  # (U, C, H): the state after each character; h_n would see padding
         states: Tensor = output.gather(1, last.expand(-1, -1, output.size(2))).squeeze(1)  # (U, H)
         return states
+
+
+def _autocast_of_lstms(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast where `nn.LSTM` refuses bfloat16: on a CPU without AVX-512, whose products of matrices do not."""
+    refuses = device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast("cpu", enabled=False) if refuses else nullcontext()
 
 
 class AffixEmbedding(nn.Module):

@@ -70,17 +70,15 @@ class Packing:
         return rows[token] * self.num_directions + self.order % self.num_directions
 
     def by_step(self, *buffers: Tensor) -> list[tuple[Tensor, ...]]:
-        """Of each step its rows, (E, n, .), in each of some buffers (E * N, .)."""
+        """Of each step its rows, (E * n, ...), in each of some buffers (E * N or more, ...)."""
         sizes = [self.num_directions * count for count in self.steps]
-        return list(
-            zip(
-                *(
-                    [part.view(self.num_directions, -1, part.size(1)) for part in torch.split_with_sizes(each, sizes)]
-                    for each in buffers
-                ),
-                strict=True,
-            )
-        )
+        num_rows = sum(sizes)
+        return list(zip(*(torch.split_with_sizes(each[:num_rows], sizes) for each in buffers), strict=True))
+
+    def by_direction(self, part: Tensor, *, like: Tensor | None = None) -> Tensor:
+        """A step's rows (E * n, W) -> (E, n, W); of only as many sentences as another step has, whose rows are given."""
+        parted = part.view(self.num_directions, -1, part.size(1))
+        return parted if like is None or len(like) == len(part) else parted[:, : len(like) // self.num_directions]
 
     def side_by_side(self, buffer: Tensor) -> Tensor:
         """(E * N, W) -> (N, E * W): what the directions say of a token, the first one beside the second."""

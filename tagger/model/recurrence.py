@@ -8,7 +8,8 @@ is faster than a loop in Python (see `encoder.py`).
 Letters: B sentences, T tokens of the longest, N tokens of all, R rows of the table, H hidden size, E directions.
 The equations are those of `torch.nn.LSTM`: gates i, f, o = sigmoid(.), g = tanh(.); c = f c' + i g; h = o tanh(c).
 tanh(x) is computed as 2 sigmoid(2x) - 1, since torch's own takes a CPU six times as long: to some 1e-7 like the other,
-but not to 1e-7 of itself where it is near 0.
+but not to 1e-7 of itself where it is near 0. So that no step has to double anything, what goes into g is doubled before
+the steps, and they hand on 2c.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,13 +58,13 @@ class _Trace:
 
     Attributes:
         gates: (E * N, 4H) after sigmoid and tanh: i, f, g, o.
-        cells: (E * N, H) c.
+        kept: (E * N, H) 2 f c', what is left of the cells before.
         squashed: (E * N, H) tanh(c).
         hidden: (E * N, H) h, as the table's dtype.
     """
 
     gates: Tensor
-    cells: Tensor
+    kept: Tensor
     squashed: Tensor
     hidden: Tensor
 
@@ -74,55 +75,59 @@ def _read(packing: Packing, table: Tensor, index: Tensor, weights: Sequence[Tens
     wide = torch.promote_types(table.dtype, torch.float32)
     read = table.new_empty(most, 4 * size)
     gates = read if read.dtype == wide else torch.empty_like(read, dtype=wide)
-    cells, squashed = (gates.new_empty(most, size) for _ in range(2))
+    cells, squashed = gates.new_zeros(most, size), gates.new_empty(most, size)
     hidden = table.new_empty(len(index), size)
-    add_product = _in_int8(weights) if in_int8 else _as_they_are(weights, table.dtype)
+    doubled = _doubled(weights)
+    add_product = _in_int8(doubled) if in_int8 else _as_they_are(doubled, table.dtype)
     before: Tensor | None = None  # hidden states
-    cell_before: Tensor | None = None
-    for rows, state in packing.by_step(index.unsqueeze(1), hidden):
-        num_directions, count = rows.shape[:2]
-        raw, gate, cell, tanh = (
-            each[: num_directions * count].view(num_directions, count, -1) for each in (read, gates, cells, squashed)
-        )
-        torch.index_select(table, 0, rows.flatten(), out=raw.flatten(0, 1))
-        if before is not None and cell_before is not None:
-            add_product(raw, before[:, :count])
-            if count < cell_before.size(1):
-                cell_before = cell.copy_(cell_before[:, :count].clone())
+    cell_before = cells
+    for rows, state in packing.by_step(index, hidden):
+        raw, gate, cell, tanh = (each[: len(rows)] for each in (read, gates, cells, squashed))
+        torch.index_select(table, 0, rows, out=raw)
+        raw.chunk(4, dim=1)[2].mul_(2)
+        if before is not None:
+            add_product(packing.by_direction(raw), packing.by_direction(before, like=rows))
+            cell_before = packing.by_direction(cell_before, like=rows).flatten(0, 1)
         if gates is not read:
             gate.copy_(raw)
-        _step(gate, gate.chunk(4, dim=2), cell_before, cell, tanh, state)
+        _step(gate, gate.chunk(4, dim=1), cell_before, kept=cell, cells=cell, squashed=tanh, hidden=state)
         before, cell_before = state, cell
     return hidden
 
 
 def _read_and_keep(packing: Packing, table: Tensor, index: Tensor, weights: Sequence[Tensor]) -> _Trace:
     """`_read` with all that the way back wants."""
+    most = packing.num_directions * packing.steps[0]
     wide = torch.promote_types(table.dtype, torch.float32)
     read = table.index_select(0, index)
+    read.chunk(4, dim=1)[2].mul_(2)
     gates = read if read.dtype == wide else torch.empty_like(read, dtype=wide)
     parts = gates.chunk(4, dim=1)
-    cells, squashed = (gates.new_empty(parts[0].shape) for _ in range(2))
-    hidden = torch.empty_like(cells, dtype=table.dtype)
-    add_product = _as_they_are(weights, table.dtype)
+    kept, squashed = (gates.new_empty(parts[0].shape) for _ in range(2))
+    hidden = torch.empty_like(kept, dtype=table.dtype)
+    cells, other_cells = (gates.new_zeros(most, kept.size(1)) for _ in range(2))  # of a step, and of the one before
+    add_product = _as_they_are(_doubled(weights), table.dtype)
     before: Tensor | None = None  # hidden states
-    cell_before: Tensor | None = None
-    for raw, gate, i, f, g, o, cell, tanh, state in packing.by_step(read, gates, *parts, cells, squashed, hidden):
-        if before is not None and cell_before is not None:
-            count = raw.size(1)
-            add_product(raw, before[:, :count])
-            cell_before = cell_before[:, :count]
+    cell_before = other_cells
+    for raw, gate, i, f, g, o, keep, tanh, state in packing.by_step(read, gates, *parts, kept, squashed, hidden):
+        if before is not None:
+            add_product(packing.by_direction(raw), packing.by_direction(before, like=raw))
+            cell_before = packing.by_direction(cell_before, like=raw).flatten(0, 1)
         if gates is not read:
             gate.copy_(raw)
-        _step(gate, (i, f, g, o), cell_before, cell, tanh, state)
+        cell = cells[: len(gate)]
+        _step(gate, (i, f, g, o), cell_before, kept=keep, cells=cell, squashed=tanh, hidden=state)
         before, cell_before = state, cell
-    return _Trace(gates=gates, cells=cells, squashed=squashed, hidden=hidden)
+        cells, other_cells = other_cells, cells
+    return _Trace(gates=gates, kept=kept, squashed=squashed, hidden=hidden)
 
 
 def _step(
     gates: Tensor,
     parts: Sequence[Tensor],
-    before: Tensor | None,
+    before: Tensor,
+    *,
+    kept: Tensor,
     cells: Tensor,
     squashed: Tensor,
     hidden: Tensor,
@@ -130,28 +135,34 @@ def _step(
     """One step of n sentences.
 
     Args:
-        gates: (E, n, 4H) before sigmoid and tanh; after them at the end.
-        parts: i, f, g, o, (E, n, H) each, in `gates`.
-        before: (E, n, H) the cells before, which can be `cells` itself; None at the first step.
-        cells: (E, n, H) where c goes.
+        gates: (E * n, 4H) before sigmoid and tanh, g doubled; after them at the end.
+        parts: i, f, g, o, (E * n, H) each, in `gates`.
+        before: (E * n, H) the cells before, 2c'.
+        kept: (E * n, H) where 2 f c' goes.
+        cells: where 2c goes; it can be `before` or `kept` itself.
         squashed: where tanh(c) goes.
         hidden: where h goes.
     """
     i, f, g, o = parts
-    g.mul_(2)
     gates.sigmoid_()
     torch.add(_MINUS_ONE, g, alpha=2, out=g)
-    if before is None:
-        torch.mul(i, g, out=cells)
-    else:
-        torch.mul(f, before, out=cells).addcmul_(i, g)
-    torch.mul(cells, 2, out=squashed).sigmoid_()
+    torch.mul(f, before, out=kept)
+    torch.addcmul(kept, i, g, value=2, out=cells)
+    torch.sigmoid(cells, out=squashed)
     torch.add(_MINUS_ONE, squashed, alpha=2, out=squashed)
     torch.mul(o, squashed, out=hidden)
 
 
+def _doubled(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Each direction's weights, what goes into g doubled."""
+    doubled = [weight.detach().clone() for weight in weights]
+    for weight in doubled:
+        weight.chunk(4)[2].mul_(2)
+    return doubled
+
+
 def _as_they_are(weights: Sequence[Tensor], dtype: torch.dtype) -> Callable[[Tensor, Tensor], object]:
-    matrices = torch.stack([weight.detach().t() for weight in weights]).to(dtype)  # (E, H, 4H)
+    matrices = torch.stack([weight.t() for weight in weights]).to(dtype)  # (E, H, 4H)
     return lambda gates, hidden: gates.baddbmm_(hidden, matrices)
 
 
@@ -163,8 +174,8 @@ def _in_int8(weights: Sequence[Tensor]) -> Callable[[Tensor, Tensor], object]:
     """
     matrices, steps = [], []
     for weight in weights:
-        step = weight.detach().abs().amax(dim=1).clamp(min=1e-30) / 63  # (4H,)
-        matrices.append((weight.detach() / step.unsqueeze(1)).round().to(torch.int8).t().contiguous())  # (H, 4H)
+        step = weight.abs().amax(dim=1).clamp(min=1e-30) / 63  # (4H,)
+        matrices.append((weight / step.unsqueeze(1)).round().to(torch.int8).t().contiguous())  # (H, 4H)
         steps.append(step / 127)
 
     def add_product(gates: Tensor, hidden: Tensor) -> None:
@@ -183,15 +194,15 @@ class _Recurrence(torch.autograd.Function):
         with torch.autocast("cpu", enabled=False):
             trace = _read_and_keep(packing, table, index, weights)
             ctx.packing, ctx.num_rows = packing, len(table)
-            ctx.save_for_backward(index, trace.gates, trace.cells, trace.squashed, trace.hidden, *weights)
+            ctx.save_for_backward(index, trace.gates, trace.kept, trace.squashed, trace.hidden, *weights)
             return packing.side_by_side(trace.hidden)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         packing: Packing = ctx.packing
-        index, gates, cells, squashed, hidden, *weights = ctx.saved_tensors
-        trace = _Trace(gates=gates, cells=cells, squashed=squashed, hidden=hidden)
+        index, gates, kept, squashed, hidden, *weights = ctx.saved_tensors
+        trace = _Trace(gates=gates, kept=kept, squashed=squashed, hidden=hidden)
         with torch.autocast("cpu", enabled=False):
             d_gates, narrow = _read_back(packing, trace, weights, gradient)
             # rows that many tokens read are summed in float32
@@ -228,37 +239,52 @@ def _successions(packing: Packing) -> list[tuple[Tensor, Tensor]]:
 def _read_back(packing: Packing, trace: _Trace, weights: Sequence[Tensor], gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Back through the steps: (N, E * H), the gradient of what `recur` returns -> that of the gates before sigmoid.
 
+    What does not go from step to step is worked out for all of them at once.
+
     Returns:
         (E * N, 4H), twice: as the gates' dtype, and as the hidden states' with a row of zeros behind.
     """
     num_rows, size = trace.hidden.shape
     matrices = torch.stack([weight.detach() for weight in weights]).to(trace.hidden.dtype)  # (E, 4H, H)
-    d_hidden = gradient.reshape(-1, size).index_select(0, packing.order).to(trace.cells.dtype)
-    d_gates = torch.empty_like(trace.gates)
-    narrow = trace.hidden.new_empty(num_rows + 1, 4 * size)
+    d_hidden = gradient.reshape(-1, size).index_select(0, packing.order).to(trace.gates.dtype)
+    d_gates, d_cells = _derivatives(trace)
+    narrow = d_gates if d_gates.dtype == trace.hidden.dtype else torch.empty_like(d_gates, dtype=trace.hidden.dtype)
     narrow[num_rows:] = 0
-    # of each step, from the last: gates and their parts, their gradients, tanh(c), the gradient of h
-    buffers = (trace.gates, *trace.gates.chunk(4, dim=1), d_gates, *d_gates.chunk(4, dim=1), trace.squashed, d_hidden)
-    steps = reversed(packing.by_step(narrow[:num_rows], *buffers))
-    befores = [*packing.by_step(d_hidden, trace.cells)[-2::-1], None]
-    d_cell_later: Tensor | None = None  # what the step after says of c
-    for (rounded, gate, i, f, g, o, d_gate, di, df, dg, do, tanh, dc), before in zip(steps, befores, strict=True):
-        torch.mul(dc, tanh, out=do)  # dc holds the gradient of h at first
-        _TANH_BACKWARD(dc.mul_(o), tanh, grad_input=dc)
-        if d_cell_later is not None:
-            dc[:, : d_cell_later.size(1)].add_(d_cell_later)
-        torch.mul(dc, g, out=di)
-        torch.mul(dc, i, out=dg)
-        if before is None:
-            df.zero_()
-        else:
-            torch.mul(dc, before[1][:, : dc.size(1)], out=df)
-        _TANH_BACKWARD(dg, g, grad_input=dg)
-        _SIGMOID_BACKWARD(do, o, grad_input=do)
-        input_and_forget = d_gate[:, :, : 2 * size]
-        _SIGMOID_BACKWARD(input_and_forget, gate[:, :, : 2 * size], grad_input=input_and_forget)
-        rounded.copy_(d_gate)
-        if before is not None:
-            before[0][:, : dc.size(1)].add_(torch.bmm(rounded, matrices))
-            d_cell_later = dc.mul_(f)
-    return d_gates, narrow
+    cell_parts, output_part = d_gates.split(3 * size, dim=1)
+    forget = trace.gates.chunk(4, dim=1)[1]
+    steps = packing.by_step(narrow, d_gates, cell_parts, output_part, d_cells, d_hidden, forget)
+    later: Tensor | None = None  # what the step after says of c
+    for at in range(len(steps) - 1, -1, -1):
+        rounded, d_gate, ifg, o, dc, dh, f = steps[at]
+        o.mul_(dh)
+        dc.mul_(dh)
+        if later is not None:
+            packing.by_direction(dc, like=later).add_(packing.by_direction(later))
+        ifg.view(-1, 3, size).mul_(dc.unsqueeze(1))
+        if narrow is not d_gates:
+            rounded.copy_(d_gate)
+        if at > 0:
+            before = packing.by_direction(steps[at - 1][5], like=dh)
+            if narrow is d_gates:
+                before.baddbmm_(packing.by_direction(rounded), matrices)
+            else:
+                before.add_(torch.bmm(packing.by_direction(rounded), matrices))
+            later = dc.mul_(f)
+    return d_gates[:num_rows], narrow
+
+
+def _derivatives(trace: _Trace) -> tuple[Tensor, Tensor]:
+    """What the gates before sigmoid do to c, but o's to h, and what c does to h.
+
+    Returns:
+        (E * N + 1, 4H), its last row without meaning, and (E * N, H).
+    """
+    num_rows, size = trace.hidden.shape
+    i, f, g, o = trace.gates.chunk(4, dim=1)
+    by_gates = trace.gates.new_empty(num_rows + 1, 4 * size)
+    by_i, by_f, by_g, by_o = by_gates[:num_rows].chunk(4, dim=1)
+    _SIGMOID_BACKWARD(g, i, grad_input=by_i)  # g i (1 - i)
+    torch.addcmul(trace.kept, trace.kept, f, value=-1, out=by_f).mul_(0.5)  # c' f (1 - f)
+    _TANH_BACKWARD(i, g, grad_input=by_g)  # i (1 - g^2)
+    _SIGMOID_BACKWARD(trace.squashed, o, grad_input=by_o)  # tanh(c) o (1 - o)
+    return by_gates, torch.ops.aten.tanh_backward(o, trace.squashed)  # o (1 - tanh(c)^2)

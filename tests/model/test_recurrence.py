@@ -134,9 +134,17 @@ class TestPacking:
     @given(length_lists)
     def test_by_step_is_what_a_step_works_on(self, lengths: list[int]) -> None:
         packing = pack(lengths)
-        (rows,) = zip(*packing.by_step(torch.arange(2 * sum(lengths)).unsqueeze(1)), strict=True)
-        assert [each.shape for each in rows] == [(2, count, 1) for count in packing.steps]
-        assert torch.cat([each.flatten() for each in rows]).tolist() == list(range(2 * sum(lengths)))
+        num_rows = 2 * sum(lengths)
+        rows, more = zip(*packing.by_step(torch.arange(num_rows), torch.arange(num_rows + 1)), strict=True)
+        assert [each.shape for each in rows] == [(2 * count,) for count in packing.steps]
+        assert torch.cat(rows).tolist() == torch.cat(more).tolist() == list(range(num_rows))
+
+    def test_by_direction_takes_the_first_sentences_of_each(self) -> None:
+        packing = pack([2, 1, 1])
+        first, second = (part for (part,) in packing.by_step(torch.arange(8).unsqueeze(1)))
+        assert packing.by_direction(first).squeeze(2).tolist() == [[0, 1, 2], [3, 4, 5]]
+        assert packing.by_direction(first, like=second).squeeze(2).tolist() == [[0], [3]]
+        assert packing.by_direction(second, like=second).squeeze(2).tolist() == [[6], [7]]
 
     @given(length_lists, st.integers(0, 3))
     def test_unpack_puts_values_in_their_cells_and_zeros_in_padding(self, lengths: list[int], extra: int) -> None:
