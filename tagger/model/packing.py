@@ -78,7 +78,9 @@ class Packing:
     def by_direction(self, part: Tensor, *, like: Tensor | None = None) -> Tensor:
         """A step's rows (E * n, W) -> (E, n, W); of only as many sentences as another step has, whose rows are given."""
         parted = part.view(self.num_directions, -1, part.size(1))
-        return parted if like is None or len(like) == len(part) else parted[:, : len(like) // self.num_directions]
+        if like is None or len(like) == len(part):
+            return parted
+        return parted.narrow(1, 0, len(like) // self.num_directions)
 
     def side_by_side(self, buffer: Tensor) -> Tensor:
         """(E * N, W) -> (N, E * W): what the directions say of a token, the first one beside the second."""

@@ -24,7 +24,7 @@ from torch.autograd.function import once_differentiable
 from tagger.model.packing import Packing
 from tagger.model.row_counts import missing
 
-_MINUS_ONE = torch.tensor(-1.0, dtype=torch.float64)  # without dimensions, so that it widens nothing
+_MINUS_ONE = torch.tensor(-1.0)
 _SIGMOID_BACKWARD = torch.ops.aten.sigmoid_backward.grad_input
 _TANH_BACKWARD = torch.ops.aten.tanh_backward.grad_input
 
@@ -192,19 +192,21 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, packing: Packing, table: Tensor, index: Tensor, *weights: Tensor) -> Tensor:
         with torch.autocast("cpu", enabled=False):
-            trace = _read_and_keep(packing, table, index, weights)
-            ctx.packing, ctx.num_rows = packing, len(table)
-            ctx.save_for_backward(index, trace.gates, trace.kept, trace.squashed, trace.hidden, *weights)
+            with torch.inference_mode():  # costs each operation less
+                trace = _read_and_keep(packing, table, index, weights)
+            ctx.packing, ctx.num_rows, ctx.trace = packing, len(table), trace
+            ctx.save_for_backward(index, *weights)
             return packing.side_by_side(trace.hidden)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         packing: Packing = ctx.packing
-        index, gates, kept, squashed, hidden, *weights = ctx.saved_tensors
-        trace = _Trace(gates=gates, kept=kept, squashed=squashed, hidden=hidden)
+        hidden = ctx.trace.hidden
+        index, *weights = ctx.saved_tensors
         with torch.autocast("cpu", enabled=False):
-            d_gates, narrow = _read_back(packing, trace, weights, gradient)
+            with torch.inference_mode():
+                d_gates, narrow = _read_back(packing, ctx.trace, weights, gradient)
             # rows that many tokens read are summed in float32
             d_table = torch.ops.aten.embedding_dense_backward(d_gates, index, ctx.num_rows, -1, False)
             d_weights = [

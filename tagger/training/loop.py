@@ -19,6 +19,7 @@ from tagger.errors import ConfigError
 from tagger.model.language_model import LanguageModel
 from tagger.model.network import SequenceTagger
 from tagger.training.best import BestEpoch
+from tagger.training.optimizer import clip_gradients
 from tagger.training.position import BEGINNING, Epoch, Position, Step
 from tagger.training.weights import name_weights
 
@@ -203,7 +204,7 @@ class _Stepper:
             total += loss.detach().double() * (share * num_tokens)
         if self._clip_norm:
             weights = [weight for _, weight in name_weights(self.network, self.language_model)]
-            torch.nn.utils.clip_grad_norm_(weights, self._clip_norm)
+            clip_gradients(weights, self._clip_norm)
         try:
             self._optimizer.step()
         except RuntimeError as error:

@@ -1,9 +1,11 @@
 """What turns gradients into steps: the optimizer, and the learning rate as a function of how far training has come."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
+from torch import nn
 
 from tagger.model.language_model import LanguageModel
 from tagger.model.network import SequenceTagger
@@ -24,6 +26,18 @@ def build_optimizer(
     if name == "adamw":
         return torch.optim.AdamW(weights, lr=learning_rate, weight_decay=weight_decay, fused=True)
     return torch.optim.SGD(weights, lr=learning_rate, weight_decay=weight_decay, momentum=momentum)
+
+
+def clip_gradients(weights: Sequence[nn.Parameter], max_norm: float) -> None:
+    """Scales all gradients by one factor where their common norm is larger: Pascanu et al. (2013), "On the difficulty
+    of training recurrent neural networks", algorithm 1.
+
+    As `torch.nn.utils.clip_grad_norm_`, which multiplies by 1 where the norm is smaller. That is most steps, and writes
+    every gradient anew; on a CPU, where asking waits for nothing, it is left out.
+    """
+    total = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    if total.device.type != "cpu" or not total <= max_norm:
+        torch.nn.utils.clip_grads_with_norm_(weights, max_norm, total)
 
 
 def rate_factor(
