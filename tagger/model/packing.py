@@ -76,7 +76,7 @@ class Packing:
         return list(zip(*(torch.split_with_sizes(each[:num_rows], sizes) for each in buffers), strict=True))
 
     def by_direction(self, part: Tensor, *, like: Tensor | None = None) -> Tensor:
-        """A step's rows (E * n, W) -> (E, n, W); of only as many sentences as another step has, whose rows are given."""
+        """A step's rows (E * n, W) -> (E, n, W); of only the sentences that a later step has, whose rows are given."""
         parted = part.view(self.num_directions, -1, part.size(1))
         if like is None or len(like) == len(part):
             return parted

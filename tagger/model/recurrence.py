@@ -8,8 +8,7 @@ is faster than a loop in Python (see `encoder.py`).
 Letters: B sentences, T tokens of the longest, N tokens of all, R rows of the table, H hidden size, E directions.
 The equations are those of `torch.nn.LSTM`: gates i, f, o = sigmoid(.), g = tanh(.); c = f c' + i g; h = o tanh(c).
 tanh(x) is computed as 2 sigmoid(2x) - 1, since torch's own takes a CPU six times as long: to some 1e-7 like the other,
-but not to 1e-7 of itself where it is near 0. So that no step has to double anything, what goes into g is doubled before
-the steps, and they hand on 2c.
+but not to 1e-7 of itself where it is near 0. What goes into g is therefore doubled as it is read, and steps hand on 2c.
 """
 
 from collections.abc import Callable, Sequence
@@ -252,7 +251,7 @@ def _read_back(packing: Packing, trace: _Trace, weights: Sequence[Tensor], gradi
     d_gates, d_cells = _derivatives(trace)
     narrow = d_gates if d_gates.dtype == trace.hidden.dtype else torch.empty_like(d_gates, dtype=trace.hidden.dtype)
     narrow[num_rows:] = 0
-    cell_parts, output_part = d_gates.split(3 * size, dim=1)
+    cell_parts, output_part = d_gates[:, : 3 * size], d_gates[:, 3 * size :]
     forget = trace.gates.chunk(4, dim=1)[1]
     steps = packing.by_step(narrow, d_gates, cell_parts, output_part, d_cells, d_hidden, forget)
     later: Tensor | None = None  # what the step after says of c
