@@ -116,9 +116,15 @@ class CharacterLSTM(nn.Module):
 
 
 def _autocast_of_lstms(device: torch.device) -> AbstractContextManager[object]:
-    """No autocast where `nn.LSTM` refuses bfloat16: on a CPU without AVX-512, whose products of matrices do not."""
-    refuses = device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    """No autocast where oneDNN's LSTM refuses bfloat16: on a CPU without AVX-512, whose products do not."""
+    refuses = device.type == "cpu" and torch.is_autocast_enabled("cpu") and not has_bf16_lstm()
     return torch.autocast("cpu", enabled=False) if refuses else nullcontext()
+
+
+def has_bf16_lstm() -> bool:
+    """Whether this CPU's `nn.LSTM` takes bfloat16: oneDNN's does not everywhere, torch's own does."""
+    has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return not has_onednn or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class AffixEmbedding(nn.Module):

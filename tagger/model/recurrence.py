@@ -57,7 +57,7 @@ class _Trace:
 
     Attributes:
         gates: (E * N, 4H) after sigmoid and tanh: i, f, g, o.
-        kept: (E * N, H) 2 f c', what is left of the cells before.
+        kept: (E * N, H) 2 f c', twice what is left of the cells before.
         squashed: (E * N, H) tanh(c).
         hidden: (E * N, H) h, as the table's dtype.
     """
@@ -191,7 +191,9 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, packing: Packing, table: Tensor, index: Tensor, *weights: Tensor) -> Tensor:
         with torch.autocast("cpu", enabled=False):
-            with torch.inference_mode():  # costs each operation less
+            with (
+                torch.inference_mode()
+            ):  # costs each operation less; such a trace cannot be saved, and lives with the graph
                 trace = _read_and_keep(packing, table, index, weights)
             ctx.packing, ctx.num_rows, ctx.trace = packing, len(table), trace
             ctx.save_for_backward(index, *weights)
@@ -240,7 +242,8 @@ def _successions(packing: Packing) -> list[tuple[Tensor, Tensor]]:
 def _read_back(packing: Packing, trace: _Trace, weights: Sequence[Tensor], gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Back through the steps: (N, E * H), the gradient of what `recur` returns -> that of the gates before sigmoid.
 
-    What does not go from step to step is worked out for all of them at once.
+    What does not go from step to step is worked out for all of them at once. Nothing is doubled here: g's gradient is
+    that of what the table has and the weights add.
 
     Returns:
         (E * N, 4H), twice: as the gates' dtype, and as the hidden states' with a row of zeros behind.
@@ -275,7 +278,7 @@ def _read_back(packing: Packing, trace: _Trace, weights: Sequence[Tensor], gradi
 
 
 def _derivatives(trace: _Trace) -> tuple[Tensor, Tensor]:
-    """What the gates before sigmoid do to c, but o's to h, and what c does to h.
+    """What the gates before sigmoid (g's not doubled) do to c, but o's to h, and what c does to h.
 
     Returns:
         (E * N + 1, 4H), its last row without meaning, and (E * N, H).

@@ -199,9 +199,8 @@ class _Stepper:
         for batch in group:
             share = int(batch.lengths.sum()) / num_tokens  # this batch's part of the step's tokens
             with _naming(batch, self.device, epoch=epoch, step=step):
-                loss, objective = self._loss(batch.to(self.device))
-                self._accelerator.backward(objective * share)
-            total += loss.detach().double() * (share * num_tokens)
+                loss = self._add_gradients(batch.to(self.device), share=share)
+            total += loss.double() * (share * num_tokens)
         if self._clip_norm:
             weights = [weight for _, weight in name_weights(self.network, self.language_model)]
             clip_gradients(weights, self._clip_norm)
@@ -223,6 +222,12 @@ class _Stepper:
             if not math.isfinite(loss):
                 raise _diverged(f"the loss became {loss}", epoch=epoch, step=step)
         self._losses = []
+
+    def _add_gradients(self, batch: Batch, *, share: float) -> Tensor:
+        """The loss of a batch's tags, () nats per token; nothing of its graph is left, which holds a batch's memory."""
+        loss, objective = self._loss(batch)
+        self._accelerator.backward(objective * share)
+        return loss.detach()
 
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss of a batch's tags, () nats per token, and what is to be minimised."""

@@ -32,8 +32,8 @@ def clip_gradients(weights: Sequence[nn.Parameter], max_norm: float) -> None:
     """Scales all gradients by one factor so that their common norm is at most this.
 
     Pascanu et al. (2013), "On the difficulty of training recurrent neural networks", algorithm 1, as
-    `torch.nn.utils.clip_grad_norm_` does it, which multiplies by 1 where the norm is smaller. That is most steps, and
-    writes every gradient anew; on a CPU, where asking waits for nothing, it is left out.
+    `torch.nn.utils.clip_grad_norm_` does it, which multiplies by 1 where the norm is smaller (by more than 1e-6). That
+    is most steps, and writes every gradient anew; on a CPU, where asking waits for nothing, it is left out.
     """
     total = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     if total.device.type != "cpu" or not total <= max_norm:

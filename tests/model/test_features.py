@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from tagger.data.batches import Batch
 from tagger.data.vocab import PADDING, UNKNOWN
+from tagger.model import features as feature_modules
 from tagger.model.features import (
     AffixEmbedding,
     CharacterCNN,
@@ -200,6 +201,21 @@ def make_features(
 def features_of(features: TokenFeatures, batch: Batch) -> Tensor:
     """(U, D)."""
     return features(batch.words, batch.characters, batch.character_lengths, batch.affixes)
+
+
+class TestCharacterLSTMInBfloat16:
+    def test_is_float32_where_the_cpu_refuses_bfloat16(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(feature_modules, "has_bf16_lstm", lambda: False)
+        network = make_characters("lstm")
+        assert isinstance(network, CharacterLSTM)
+        characters, lengths = torch.tensor([[3, 4, 5], [6, 0, 0], [0, 0, 0]]), torch.tensor([3, 1, 0])
+        exact = network(characters, lengths)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = network(characters, lengths)
+            assert torch.mm(exact, exact.t()).dtype == torch.bfloat16  # what is around it is as it was
+        assert torch.equal(found, exact)
+        found.sum().backward()
+        assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in network.parameters())
 
 
 class TestTokenFeatures:

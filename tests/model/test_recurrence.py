@@ -292,6 +292,28 @@ class TestGradient:
         second = torch.autograd.grad(total, leaves)
         assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    def test_adds_up_over_batches_and_can_be_stepped_with(self, bidirectional: bool, dtype: torch.dtype) -> None:
+        """What leaves the recurrence are tensors like others, though it computes in inference mode."""
+        lstm = make_lstm(bidirectional, dtype=torch.float32)
+        table = torch.randn(U * (1 + bidirectional), 4 * H, dtype=dtype, requires_grad=True)
+        leaves = [table, *weights_of(lstm, "weight_hh")]
+        totals = []
+        for lengths in ([4, 7, 1, 5], [2, 2, 6]):
+            output = read_table(lstm, table, draw_forms(lengths), lengths)
+            assert not output.is_inference()
+            totals.append(output.float().square().sum())
+        alone = [torch.autograd.grad(total, leaves, retain_graph=True) for total in totals]
+        for total in reversed(totals):
+            total.backward()
+        for leaf, *parts in zip(leaves, *alone, strict=True):
+            assert leaf.grad is not None
+            assert not leaf.grad.is_inference()
+            assert torch.equal(leaf.grad, parts[0] + parts[1])
+        before = [leaf.detach().clone() for leaf in leaves]
+        torch.optim.SGD(leaves, lr=0.1).step()
+        assert not any(torch.equal(leaf, kept) for leaf, kept in zip(leaves, before, strict=True))
+
     @settings(max_examples=30)
     @given(lengths=length_lists, dtype=st.sampled_from([torch.float64, torch.float32, torch.bfloat16]))
     def test_where_none_is_wanted_the_numbers_are_the_same(

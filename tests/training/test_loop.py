@@ -3,7 +3,9 @@
 import functools
 import itertools
 import math
+import weakref
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from tagger.data.batches import Batch, LazyBatches, bucket
 from tagger.data.vocab import FormTable, Vocabulary
 from tagger.errors import ConfigError
 from tagger.inference.model_folder import sizes_of
+from tagger.model import recurrence
 from tagger.model.heads import CRFHead, SoftmaxHead
 from tagger.model.network import SequenceTagger, build_network
 from tagger.training.checkpoint import capture, restore
@@ -124,6 +127,25 @@ def gradients_of(network: SequenceTagger) -> dict[str, torch.Tensor]:
 
 def norm_of(gradients: dict[str, torch.Tensor]) -> float:
     return math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients.values()))
+
+
+def test_no_batch_of_a_step_holds_its_graph_while_the_next_is_read(
+    accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph holds what the LSTM computed; accumulating batches is what messages advise where memory is short."""
+    gates: list[weakref.ref[torch.Tensor]] = []
+    alive: list[int] = []
+    read_and_keep = recurrence._read_and_keep
+
+    def watch(*given: Any) -> recurrence._Trace:
+        alive.append(sum(each() is not None for each in gates))
+        trace = read_and_keep(*given)
+        gates.append(weakref.ref(trace.gates))
+        return trace
+
+    monkeypatch.setattr(recurrence, "_read_and_keep", watch)
+    run(make_network(), accelerator, groups=[[0, 1], [2, 3], [4, 5]], accumulate=3, clip_norm=1.0)
+    assert alive == [0, 0, 0]
 
 
 class TestRateFactor:
