@@ -93,8 +93,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("auto", "fp32", "bf16", "int8"),
         default="fp32",
-        help="bf16: faster where the hardware computes in it; int8: faster on CPUs without bf16; with either, a few "
-        "tags in ten thousand may differ; auto: bf16 where the hardware has it, else fp32; default: fp32",
+        help="bf16: faster where the hardware computes in it; int8: faster on CPUs with VNNI; elsewhere both are many "
+        "times slower; a few tags in ten thousand may differ; auto: bf16 where the hardware has it, else fp32; "
+        "default: fp32",
     )
     parser.add_argument("--quiet", action="store_true", help="no summary on standard error")
 
@@ -114,13 +115,15 @@ def run(options: argparse.Namespace) -> None:
     from tagger.cli.predict_input import Input, find_position
     from tagger.cli.progress import PredictionProgress
     from tagger.data.lines import open_file
-    from tagger.inference.device import pick_device, pick_precision
+    from tagger.inference.device import pick_device, pick_precision, warn_of_precision
     from tagger.inference.hub_models import locate_model
     from tagger.inference.loading import predictor_of
     from tagger.inference.model_folder import load_model
 
     device = pick_device(options.device, key="--device")
     precision = pick_precision(options.precision, device, key="--precision")
+    if not options.quiet and (slower := warn_of_precision(precision, device)) is not None:
+        print(slower, file=sys.stderr)
     saved = load_model(locate_model(options.model))
     data = None
     if source_format != "raw":

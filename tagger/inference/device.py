@@ -65,6 +65,21 @@ def has_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def has_int8() -> bool:
+    """Whether the CPU multiplies 8-bit integers by itself; one that is not x86 does not tell, and is believed to."""
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    if capabilities.get("architecture") != "x86_64":
+        return True
+    return any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "avx_vnni_int8"))
+
+
+def warn_of_precision(precision: Precision, device: torch.device) -> str | None:
+    """One line where a precision is slower than float32 there, up to fifteen times (docs/benchmarks.md); else None."""
+    if precision == "fp32" or (has_bf16(device) if precision == "bf16" else has_int8()):
+        return None
+    return f"precision {precision}: {device} has no instructions for it, so that fp32 is faster here, often many times"
+
+
 def computing(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Within it, floats are multiplied in float32 to its last bit, or in bfloat16, with 8 bits of mantissa."""
     if precision == "bf16":

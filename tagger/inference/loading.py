@@ -1,10 +1,11 @@
 """A folder, or an id on the Hugging Face Hub -> Predictor."""
 
+import warnings
 from pathlib import Path
 
 import torch
 
-from tagger.inference.device import Precision, pick_device, pick_precision
+from tagger.inference.device import Precision, pick_device, pick_precision, warn_of_precision
 from tagger.inference.hub_models import locate_model
 from tagger.inference.model_folder import SavedModel, load_model
 from tagger.inference.predictor import Predictor
@@ -19,7 +20,8 @@ def load(folder: str | Path, *, device: str = "auto", precision: str = "fp32") -
         device: auto = the GPU if there is one; else cpu, cuda or cuda:N.
         precision: fp32; bf16: faster where the hardware computes in it, and of some ten thousand tags a few may
             differ, also with the other sentences of a batch; int8, on CPUs: hidden states and their weights as 8-bit
-            integers, faster where there is no bf16; auto: bf16 where the hardware computes in it, else fp32.
+            integers, faster where the CPU multiplies those (VNNI); auto: bf16 where the hardware computes in it, else
+            fp32. A UserWarning says where one is slower than fp32.
 
     Raises:
         MissingInputError: there is no model there.
@@ -28,6 +30,8 @@ def load(folder: str | Path, *, device: str = "auto", precision: str = "fp32") -
     """
     where = pick_device(device)
     chosen = pick_precision(precision, where)
+    if (slower := warn_of_precision(chosen, where)) is not None:
+        warnings.warn(slower, stacklevel=2)
     return predictor_of(load_model(locate_model(folder)), device=where, precision=chosen)
 
 

@@ -7,7 +7,7 @@ import torch
 
 import tagger.inference.device as device_module
 from tagger.errors import ConfigError
-from tagger.inference.device import full_float32, pick_precision
+from tagger.inference.device import full_float32, pick_precision, warn_of_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -73,3 +73,29 @@ def test_an_lstm_on_cuda_is_as_exact_as_float32() -> None:
         with full_float32(CUDA):
             found = lstm(x.to(CUDA))[0].cpu()
     assert (found - exact).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "bf16", "int8"),
+    [
+        ({"architecture": "x86_64", "avx2": True}, True, True),
+        ({"architecture": "x86_64", "avx512_bf16": True, "avx512_vnni": True}, False, False),
+        ({"architecture": "x86_64", "avx512_bf16": False, "avx512_vnni": True}, True, False),
+        ({"architecture": "x86_64", "avx_vnni": True}, True, False),
+        ({"architecture": "aarch64"}, True, False),
+    ],
+)
+def test_a_precision_that_is_slower_than_float32_is_told(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, object], bf16: bool, int8: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert warn_of_precision("fp32", CPU) is None
+    assert (warn_of_precision("bf16", CPU) is not None) == bf16
+    assert (warn_of_precision("int8", CPU) is not None) == int8
+    assert warn_of_precision(pick_precision("auto", CPU), CPU) is None
+
+
+def test_the_warning_says_which_precision_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    told = warn_of_precision("bf16", CPU)
+    assert told == "precision bf16: cpu has no instructions for it, so that fp32 is faster here, often many times"
