@@ -1,12 +1,18 @@
-"""Memory while prediction goes on: handed back to the system, and not searched for garbage at each turn."""
+"""Memory while work goes on: kept from step to step or handed back to the system, and not searched for garbage."""
 
 import ctypes
 import gc
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+
+# of `man mallopt`
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_THRESHOLD = 32 << 20  # bytes: glibc maps larger pieces one by one, whatever it is told
+_NEVER = -1
 
 _lock = threading.Lock()  # of what follows: the collector belongs to the whole process
 _num_pauses = 0
@@ -40,15 +46,39 @@ def release_memory() -> None:
 
     Batches of ever different shapes leave holes that glibc keeps, so a long stream's memory would grow without end.
     """
-    trim = _find_trim()
+    trim = _find("malloc_trim")
     if trim is not None:
         trim(0)
 
 
-@cache
-def _find_trim() -> Any:
-    """glibc's `malloc_trim`, or None."""
+@contextmanager
+def keeping_memory() -> Iterator[None]:
+    """Freed memory stays with the process, where glibc lets it: for training, whose steps take as much each time.
+
+    Otherwise glibc hands pieces of some megabytes back, and the system clears them again page by page. It cannot say
+    how it is set: at the end, which the first of several runs at once makes for all, it is set to the most it could
+    have come to by itself. Whoever sets glibc's allocator in the environment knows better, and is left alone.
+    """
+    set_option = None if _is_set_by_user() else _find("mallopt")
+    if set_option is None or not set_option(_MMAP_THRESHOLD, _LARGEST_THRESHOLD):
+        yield
+        return
+    set_option(_TRIM_THRESHOLD, _NEVER)
     try:
-        return ctypes.CDLL(None).malloc_trim
+        yield
+    finally:
+        set_option(_TRIM_THRESHOLD, 2 * _LARGEST_THRESHOLD)
+        release_memory()
+
+
+def _is_set_by_user() -> bool:
+    return "GLIBC_TUNABLES" in os.environ or any(name.startswith("MALLOC_") for name in os.environ)
+
+
+@cache
+def _find(name: str) -> Any:
+    """A function of glibc's allocator, or None."""
+    try:
+        return getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):  # musl, macOS and Windows have none
         return None

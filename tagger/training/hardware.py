@@ -1,4 +1,4 @@
-"""What a run asks of the machine: accelerate's precision, torch's seed and threads; all put back when the run ends."""
+"""What a run asks of the machine: precision, seed, threads, memory; put back when it ends, as far as each can be."""
 
 import os
 import platform
@@ -13,11 +13,12 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 from tagger.config import TrainingConfig
 from tagger.evaluation.numbers import format_count
 from tagger.inference.device import has_bf16
+from tagger.inference.memory import keeping_memory
 
 
 @contextmanager
 def accelerating(device: torch.device, settings: TrainingConfig) -> Iterator[Accelerator]:
-    """An Accelerator for one run.
+    """An Accelerator for one run, which keeps the memory that its steps free.
 
     accelerate keeps device and precision of a process's first Accelerator for all that follow. The next run may want
     others, and the caller may have an Accelerator of its own: what was kept is put aside, and put back at the end.
@@ -31,9 +32,9 @@ def accelerating(device: torch.device, settings: TrainingConfig) -> Iterator[Acc
     for state in shared:
         state.clear()
     try:
-        yield Accelerator(
-            mixed_precision="bf16" if choose_precision(device, settings) == "bf16" else "no", cpu=device.type == "cpu"
-        )
+        precision = "bf16" if choose_precision(device, settings) == "bf16" else "no"
+        with keeping_memory():
+            yield Accelerator(mixed_precision=precision, cpu=device.type == "cpu")
     finally:
         for state, kept in zip(shared, before, strict=True):
             state.clear()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tagger.model import dropout
 from tagger.model.dropout import Dropout
 
 SHAPE = (500, 401)  # not a multiple of the four numbers of one draw
@@ -32,6 +33,16 @@ class TestTraining:
             both = (dropped[:, distance:] * dropped[:, :-distance]).mean().item()
             deviation = (p * p * (1 - p * p) / dropped.numel()) ** 0.5
             assert abs(both - p * p) < 6 * deviation
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+    def test_every_number_that_can_be_drawn(self, p, dtype, monkeypatch):
+        drawn = torch.arange(-(2**15), 2**15, dtype=torch.int16)
+        monkeypatch.setattr(dropout, "_random_int16", lambda _: drawn)
+        num_dropped = round(p * 65536)
+        scale = torch.tensor(65536 / (65536 - num_dropped), dtype=dtype)
+        expected = torch.zeros(65536, dtype=dtype)
+        expected[num_dropped:] = scale
+        assert torch.equal(Dropout(p)(torch.ones(65536, dtype=dtype)), expected)
 
 
 class TestRest:
