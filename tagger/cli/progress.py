@@ -256,7 +256,8 @@ class PredictionProgress:
     def _line(self) -> str:
         speed = (self.num_tokens - self._num_old_tokens) / (time.perf_counter() - self._start)
         before = f" ({self._num_old_texts:,} of them before)" if self._num_old_texts else ""
-        return f"{self.num_tokens:,} tokens in {self.num_texts:,} texts{before}, {speed:,.0f} tokens/s"
+        texts = format_count(self.num_texts, "text")
+        return f"{format_count(self.num_tokens, 'token')} in {texts}{before}, {speed:,.0f} tokens/s"
 
     def _left(self, seconds: float) -> str:
         """How much of the input is read, and the time that the rest will take."""
