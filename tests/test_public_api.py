@@ -95,3 +95,18 @@ def test_importing_torch_leaves_collection_on_and_torch_out_of_it() -> None:
     modules_after(f"import torch\n{code}\nassert gc.get_freeze_count() == 0")  # a program's own objects stay its own
     off = code.replace("import gc", "import gc; gc.disable()").replace("gc.isenabled()", "not gc.isenabled()")
     modules_after(off)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+)
+def test_importing_torch_says_how_long_threads_spin_unless_the_user_has(
+    environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    code = "import os\nfrom tagger.cli.common import import_torch\nimport_torch()"
+    modules_after(f"{code}\nassert str(os.environ.get('GOMP_SPINCOUNT')) == {expected!r}")

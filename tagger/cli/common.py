@@ -18,6 +18,7 @@ from tagger.training.output import writing
 if TYPE_CHECKING:
     from tagger.config import DataConfig
 
+_SPINS = 10_000
 _MAX_THREADS = 4096
 _NARROWEST, _WIDTH = 60, 88  # columns of tables
 
@@ -68,13 +69,19 @@ def set_threads(count: int) -> None:
 
 
 def import_torch() -> None:
-    """Imports torch in less time than by itself, and lets the process end sooner.
+    """Imports torch in less time than by itself, lets the process end sooner, and its threads wait for less long.
+
+    A thread of GNU's OpenMP that waits for another spins some 300,000 times before it sleeps: for nothing, and at every
+    operation, where other work holds the other's core (`docs/benchmarks.md`, Shared machines). Whoever has said in the
+    environment how threads wait is left alone.
 
     What torch makes while it is imported lives as long as the process. Python would look through it for garbage several
     times during the import, in every full collection later, and when the process ends.
     """
     if "torch" in sys.modules or not gc.isenabled():
         return
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(_SPINS))  # read when torch is loaded
     gc.disable()
     try:
         import torch  # noqa: F401 what comes after finds it imported
