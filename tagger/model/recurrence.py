@@ -207,7 +207,7 @@ class _Recurrence(torch.autograd.Function):
         with torch.autocast("cpu", enabled=False):
             with torch.inference_mode():
                 d_gates, narrow = _read_back(packing, ctx.trace, weights, gradient)
-            # rows that many tokens read are summed in float32; torch's embedding_dense_backward takes twice as long
+            # rows that many tokens read are summed in float32
             d_table = d_gates.new_zeros(ctx.num_rows, d_gates.size(1)).index_add_(0, index, d_gates)
             d_weights = [
                 (narrow.index_select(0, rows).t() @ hidden.index_select(0, before)).to(weight.dtype)
